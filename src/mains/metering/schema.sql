@@ -1,0 +1,500 @@
+-- What the meters measured: channels, blocks of intervals, register reads, where each came from, and what was refused.
+CREATE SCHEMA metering;
+COMMENT ON SCHEMA metering IS 'Channels, interval blocks, register reads, deliveries, quarantine, validation and estimation';
+GRANT USAGE ON SCHEMA metering TO mains_any, mains_ingest;
+
+CREATE TABLE metering.ingest_batches (
+    batch_id             integer     GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    utility_id           uuid        NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities,
+    source               text        NOT NULL,
+    format               text        NOT NULL,
+    sha256               bytea       NOT NULL CHECK (length(sha256) = 32),
+    received_at          timestamptz NOT NULL,
+    finished_at          timestamptz,
+    actor                text        NOT NULL DEFAULT current_setting('app.actor', true),
+    readings_found       bigint      NOT NULL DEFAULT 0 CHECK (readings_found >= 0),
+    readings_accepted    bigint      NOT NULL DEFAULT 0 CHECK (readings_accepted >= 0),
+    readings_quarantined bigint      NOT NULL DEFAULT 0 CHECK (readings_quarantined >= 0),
+    readings_new         bigint      NOT NULL DEFAULT 0 CHECK (readings_new >= 0),
+    readings_changed     bigint      NOT NULL DEFAULT 0 CHECK (readings_changed >= 0),
+    raw_sum              numeric     NOT NULL DEFAULT 0,
+    CONSTRAINT nothing_is_lost CHECK (readings_accepted + readings_quarantined = readings_found)
+);
+CREATE INDEX ingest_batches_by_time ON metering.ingest_batches (utility_id, received_at DESC);
+COMMENT ON TABLE metering.ingest_batches IS 'Deliveries of readings: one a file or message; the audit of readings';
+COMMENT ON COLUMN metering.ingest_batches.batch_id IS 'Number of the delivery; blocks and reads carry it';
+COMMENT ON COLUMN metering.ingest_batches.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.ingest_batches.source IS 'File name, or name of the sending system';
+COMMENT ON COLUMN metering.ingest_batches.format IS 'green-button, nem12, csv-long, csv-wide, arrays …';
+COMMENT ON COLUMN metering.ingest_batches.sha256 IS 'SHA-256 of what was delivered';
+COMMENT ON COLUMN metering.ingest_batches.received_at IS 'When it arrived';
+COMMENT ON COLUMN metering.ingest_batches.finished_at IS 'When all of it was stored; NULL where the import was interrupted and nothing of it is stored';
+COMMENT ON COLUMN metering.ingest_batches.actor IS 'Who or what delivered it';
+COMMENT ON COLUMN metering.ingest_batches.readings_found IS 'Readings in the delivery';
+COMMENT ON COLUMN metering.ingest_batches.readings_accepted IS 'Readings stored or already there';
+COMMENT ON COLUMN metering.ingest_batches.readings_quarantined IS 'Readings refused, with reasons in quarantine; found = accepted + quarantined';
+COMMENT ON COLUMN metering.ingest_batches.readings_new IS 'Readings for intervals that had none';
+COMMENT ON COLUMN metering.ingest_batches.readings_changed IS 'Readings that replaced another value or quality';
+COMMENT ON COLUMN metering.ingest_batches.raw_sum IS 'Sum of the accepted raw values, to check against';
+SELECT identity.protect('metering.ingest_batches', staff => 'SIU', auditor => true, audited => false);
+
+CREATE TABLE metering.quarantine (
+    quarantine_id bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    utility_id    uuid        NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities,
+    batch_id      integer     NOT NULL REFERENCES metering.ingest_batches,
+    file          text        NOT NULL,
+    line          integer     CHECK (line > 0),
+    field         text,
+    code          text        NOT NULL,
+    message       text        NOT NULL,
+    cure          text        NOT NULL,
+    severity      text        NOT NULL DEFAULT 'error' CHECK (severity IN ('error', 'warning', 'info')),
+    readings      bigint      NOT NULL DEFAULT 0 CHECK (readings >= 0),
+    created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    resolved_at   timestamptz,
+    resolved_by   text
+);
+CREATE INDEX quarantine_of_batch ON metering.quarantine (batch_id);
+COMMENT ON TABLE metering.quarantine IS 'What was refused of a delivery, where, why, and what cures it';
+COMMENT ON COLUMN metering.quarantine.quarantine_id IS 'Key';
+COMMENT ON COLUMN metering.quarantine.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.quarantine.batch_id IS 'The delivery';
+COMMENT ON COLUMN metering.quarantine.file IS 'File, with the member''s name where it is an archive';
+COMMENT ON COLUMN metering.quarantine.line IS 'Line in the file, from 1';
+COMMENT ON COLUMN metering.quarantine.field IS 'Field or element';
+COMMENT ON COLUMN metering.quarantine.code IS 'Kind of problem, kebab case';
+COMMENT ON COLUMN metering.quarantine.message IS 'What is the case';
+COMMENT ON COLUMN metering.quarantine.cure IS 'What to do about it';
+COMMENT ON COLUMN metering.quarantine.severity IS 'error, warning or info';
+COMMENT ON COLUMN metering.quarantine.readings IS 'Readings it took out';
+COMMENT ON COLUMN metering.quarantine.created_at IS 'When it was refused';
+COMMENT ON COLUMN metering.quarantine.resolved_at IS 'When somebody dealt with it';
+COMMENT ON COLUMN metering.quarantine.resolved_by IS 'Who dealt with it';
+SELECT identity.protect('metering.quarantine', staff => 'SIU', auditor => true, audited => false);
+
+CREATE TABLE metering.channels (
+    channel_id     bigint   GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    utility_id     uuid     NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities,
+    meter_id       uuid     NOT NULL REFERENCES devices.meters,
+    register       text     NOT NULL CHECK (length(register) BETWEEN 1 AND 200),
+    commodity      text     NOT NULL CHECK (commodity IN ('electric', 'gas', 'water')),
+    quantity       text     NOT NULL CHECK (quantity IN ('energy', 'power', 'reactive_energy', 'apparent_energy', 'apparent_power', 'volume', 'heat', 'other')),
+    flow           text     NOT NULL DEFAULT 'delivered' CHECK (flow IN ('delivered', 'received', 'net', 'total')),
+    unit           text     NOT NULL,
+    pow10          smallint NOT NULL DEFAULT 0 CHECK (pow10 BETWEEN -12 AND 12),
+    multiplier     numeric  NOT NULL DEFAULT 1 CHECK (multiplier > 0),
+    kwh_factor     numeric  CHECK (kwh_factor > 0),
+    interval_s     integer  CHECK (interval_s BETWEEN 1 AND 86400 AND 86400 % interval_s = 0),
+    utc_offset_min smallint NOT NULL CHECK (utc_offset_min BETWEEN -720 AND 840),
+    UNIQUE (meter_id, register)
+);
+COMMENT ON TABLE metering.channels IS 'One measured quantity of one meter (a ReadingType of IEC 61968-9 and ESPI)';
+COMMENT ON COLUMN metering.channels.channel_id IS 'Key; the distribution key of readings';
+COMMENT ON COLUMN metering.channels.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.channels.meter_id IS 'The meter';
+COMMENT ON COLUMN metering.channels.register IS 'Name of the register in files (NEM12 suffix, ESPI reading type, dial)';
+COMMENT ON COLUMN metering.channels.commodity IS 'electric, gas or water';
+COMMENT ON COLUMN metering.channels.quantity IS 'energy, power, reactive_energy, apparent_energy, apparent_power, volume, heat or other';
+COMMENT ON COLUMN metering.channels.flow IS 'delivered to the customer, received from the customer, net of both, or total';
+COMMENT ON COLUMN metering.channels.unit IS 'Unit of the value: Wh, varh, m3, ccf, gal, therm …';
+COMMENT ON COLUMN metering.channels.pow10 IS 'Value in units = raw x 10^pow10 x multiplier';
+COMMENT ON COLUMN metering.channels.multiplier IS 'Transformer ratio or dial multiplier, exact';
+COMMENT ON COLUMN metering.channels.kwh_factor IS 'kWh that one raw step is (multiplier included); NULL where it does not measure electric energy';
+COMMENT ON COLUMN metering.channels.interval_s IS 'Length of an interval, s; NULL for a register that is read now and then';
+COMMENT ON COLUMN metering.channels.utc_offset_min IS 'Standard-time offset of the channel''s days from UTC, minutes; the same all year';
+SELECT identity.protect('metering.channels', customer => 'meter_id IN (SELECT i.meter_id FROM devices.meter_installations i)', auditor => true, classification => 'internal');
+
+-- Interval blocks: one row is a standard-time day of one channel. No foreign keys here: they would cost more than the row; `mains db check` looks for orphans instead. ---
+CREATE TABLE metering.interval_blocks (
+    channel_id     bigint      NOT NULL,
+    block_start    timestamptz NOT NULL,
+    total          bigint      NOT NULL,
+    utility_id     uuid        NOT NULL DEFAULT identity.current_utility(),
+    peak           integer     NOT NULL,
+    batch_id       integer     NOT NULL,
+    interval_s     integer     NOT NULL DEFAULT 900,
+    utc_offset_min smallint    NOT NULL,
+    n_valid        smallint    NOT NULL,
+    version        smallint    NOT NULL DEFAULT 1,
+    quality        smallint    NOT NULL DEFAULT 0,
+    width          smallint    NOT NULL,
+    vals           bytea       NOT NULL,
+    qual           bytea,
+    CONSTRAINT interval_blocks_pk PRIMARY KEY (channel_id, block_start),
+    CONSTRAINT a_width_is_2_or_4_bytes CHECK (width IN (2, 4)),
+    CONSTRAINT an_interval_divides_the_day CHECK (interval_s > 0 AND 86400 % interval_s = 0),
+    CONSTRAINT a_block_starts_at_standard_midnight CHECK ((extract(epoch FROM block_start)::bigint + utc_offset_min * 60) % 86400 = 0),
+    CONSTRAINT a_block_is_a_whole_day CHECK (length(vals) = width * (86400 / interval_s)),
+    CONSTRAINT quality_is_a_byte_an_interval CHECK (qual IS NULL OR length(qual) = 86400 / interval_s),
+    CONSTRAINT valid_readings_fit_the_day CHECK (n_valid BETWEEN 0 AND 86400 / interval_s)
+) PARTITION BY RANGE (block_start);
+ALTER TABLE metering.interval_blocks ALTER vals SET STORAGE MAIN, ALTER qual SET STORAGE MAIN;
+CREATE TABLE metering.interval_blocks_default PARTITION OF metering.interval_blocks DEFAULT;
+CREATE INDEX interval_blocks_by_time ON metering.interval_blocks USING brin (block_start) WITH (pages_per_range = 32);
+CREATE INDEX interval_blocks_doubtful ON metering.interval_blocks (block_start, channel_id) WHERE qual IS NOT NULL OR quality <> 0;
+COMMENT ON TABLE metering.interval_blocks IS 'Interval readings, one row a channel and standard-time day: 96 values of 15 minutes take some 330 bytes';
+COMMENT ON COLUMN metering.interval_blocks.channel_id IS 'The channel';
+COMMENT ON COLUMN metering.interval_blocks.block_start IS 'Start of the standard-time day';
+COMMENT ON COLUMN metering.interval_blocks.total IS 'Sum of the valid raw values';
+COMMENT ON COLUMN metering.interval_blocks.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.interval_blocks.peak IS 'Largest valid raw value; 0 where there is none';
+COMMENT ON COLUMN metering.interval_blocks.batch_id IS 'Delivery that brought this version';
+COMMENT ON COLUMN metering.interval_blocks.interval_s IS 'Length of an interval, s';
+COMMENT ON COLUMN metering.interval_blocks.utc_offset_min IS 'Standard-time offset of the day from UTC, minutes';
+COMMENT ON COLUMN metering.interval_blocks.n_valid IS 'Intervals that have a value';
+COMMENT ON COLUMN metering.interval_blocks.version IS 'Version of the block, from 1; the ones before are in the history';
+COMMENT ON COLUMN metering.interval_blocks.quality IS 'Quality of every interval where qual is NULL: 0 actual, 1 validated, 2 estimated, 3 substituted, 4 final substitute, 5 edited, 6 questionable, 7 failed, 8 derived, 9 forecast, 10 raw, 15 missing';
+COMMENT ON COLUMN metering.interval_blocks.width IS 'Bytes a value: 2 or 4';
+COMMENT ON COLUMN metering.interval_blocks.vals IS 'Raw values, little-endian signed; the smallest number of the width means missing';
+COMMENT ON COLUMN metering.interval_blocks.qual IS 'Quality of each interval, a byte each; NULL where all are the same';
+SELECT identity.protect('metering.interval_blocks', staff => 'SIU', audited => false, customer => $$EXISTS (
+    SELECT 1 FROM metering.channels c JOIN devices.meter_installations i ON i.meter_id = c.meter_id JOIN customers.service_accounts a ON a.service_point_id = i.service_point_id
+    WHERE c.channel_id = interval_blocks.channel_id AND a.active_period * i.installed_period && tstzrange(interval_blocks.block_start, interval_blocks.block_start + interval '1 day'))$$);
+GRANT INSERT ON metering.interval_blocks TO mains_ingest;
+
+CREATE TABLE metering.interval_block_history (
+    channel_id     bigint      NOT NULL,
+    block_start    timestamptz NOT NULL,
+    version        smallint    NOT NULL,
+    utility_id     uuid        NOT NULL,
+    total          bigint      NOT NULL,
+    peak           integer     NOT NULL,
+    batch_id       integer     NOT NULL,
+    interval_s     integer     NOT NULL,
+    utc_offset_min smallint    NOT NULL,
+    n_valid        smallint    NOT NULL,
+    quality        smallint    NOT NULL,
+    width          smallint    NOT NULL,
+    vals           bytea       NOT NULL,
+    qual           bytea,
+    replaced_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    replaced_by    integer     NOT NULL,
+    actor          text        NOT NULL,
+    reason         text,
+    PRIMARY KEY (channel_id, block_start, version)
+);
+COMMENT ON TABLE metering.interval_block_history IS 'Versions of blocks that were replaced: nothing that was once stored is lost';
+COMMENT ON COLUMN metering.interval_block_history.channel_id IS 'The channel';
+COMMENT ON COLUMN metering.interval_block_history.block_start IS 'Start of the standard-time day';
+COMMENT ON COLUMN metering.interval_block_history.version IS 'Version this was';
+COMMENT ON COLUMN metering.interval_block_history.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.interval_block_history.total IS 'Sum of the valid raw values then';
+COMMENT ON COLUMN metering.interval_block_history.peak IS 'Largest valid raw value then';
+COMMENT ON COLUMN metering.interval_block_history.batch_id IS 'Delivery that had brought it';
+COMMENT ON COLUMN metering.interval_block_history.interval_s IS 'Length of an interval then, s';
+COMMENT ON COLUMN metering.interval_block_history.utc_offset_min IS 'Offset of the day from UTC then, minutes';
+COMMENT ON COLUMN metering.interval_block_history.n_valid IS 'Intervals that had a value';
+COMMENT ON COLUMN metering.interval_block_history.quality IS 'Quality of every interval where qual is NULL';
+COMMENT ON COLUMN metering.interval_block_history.width IS 'Bytes a value: 2 or 4';
+COMMENT ON COLUMN metering.interval_block_history.vals IS 'Raw values then';
+COMMENT ON COLUMN metering.interval_block_history.qual IS 'Quality of each interval then';
+COMMENT ON COLUMN metering.interval_block_history.replaced_at IS 'When it was replaced';
+COMMENT ON COLUMN metering.interval_block_history.replaced_by IS 'Delivery that replaced it';
+COMMENT ON COLUMN metering.interval_block_history.actor IS 'Who or what replaced it';
+COMMENT ON COLUMN metering.interval_block_history.reason IS 'Why, where somebody said';
+SELECT identity.protect('metering.interval_block_history', staff => 'S', auditor => true, audited => false, append_only => true);
+CREATE POLICY written_by_triggers ON metering.interval_block_history FOR INSERT TO mains_owner WITH CHECK (true);
+
+CREATE FUNCTION metering.keep_old_block() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    INSERT INTO metering.interval_block_history (channel_id, block_start, version, utility_id, total, peak, batch_id, interval_s, utc_offset_min, n_valid, quality, width, vals, qual, replaced_by, actor, reason)
+    VALUES (OLD.channel_id, OLD.block_start, OLD.version, OLD.utility_id, OLD.total, OLD.peak, OLD.batch_id, OLD.interval_s, OLD.utc_offset_min, OLD.n_valid, OLD.quality, OLD.width, OLD.vals, OLD.qual,
+            NEW.batch_id, coalesce(nullif(current_setting('app.actor', true), ''), session_user), nullif(current_setting('app.reason', true), ''));
+    NEW.version := OLD.version + 1;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION metering.keep_old_block() IS 'Keeps the version of a block that is being replaced, with who and why, and numbers the new one';
+CREATE TRIGGER keep_old_block BEFORE UPDATE ON metering.interval_blocks FOR EACH ROW
+    WHEN ((OLD.vals, OLD.qual, OLD.quality, OLD.width, OLD.interval_s) IS DISTINCT FROM (NEW.vals, NEW.qual, NEW.quality, NEW.width, NEW.interval_s)) EXECUTE FUNCTION metering.keep_old_block();
+
+CREATE FUNCTION metering.ensure_partitions(from_at timestamptz, to_at timestamptz) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    month_start timestamp;
+    part        text;
+    made        integer := 0;
+BEGIN
+    IF to_at - from_at > interval '50 years' THEN
+        RAISE EXCEPTION 'partitions from % to %: more than 50 years at once; check the dates of the readings', from_at, to_at;
+    END IF;
+    FOR month_start IN SELECT generate_series(date_trunc('month', from_at AT TIME ZONE 'UTC'), to_at AT TIME ZONE 'UTC', interval '1 month') LOOP
+        part := 'interval_blocks_' || to_char(month_start, 'YYYY_MM');
+        CONTINUE WHEN to_regclass('metering.' || part) IS NOT NULL;
+        PERFORM pg_advisory_xact_lock(hashtext('metering.' || part));
+        CONTINUE WHEN to_regclass('metering.' || part) IS NOT NULL;
+        EXECUTE format('CREATE TABLE metering.%I PARTITION OF metering.interval_blocks FOR VALUES FROM (%L) TO (%L)', part, to_char(month_start, 'YYYY-MM-DD') || ' 00:00:00+00', to_char(month_start + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+        made := made + 1;
+    END LOOP;
+    RETURN made;
+END
+$$;
+COMMENT ON FUNCTION metering.ensure_partitions(timestamptz, timestamptz) IS 'Makes the monthly partitions of interval blocks for a stretch of time where they are missing; returns how many';
+GRANT EXECUTE ON FUNCTION metering.ensure_partitions(timestamptz, timestamptz) TO mains_staff;
+
+-- The relational face ---------------------------------------------------------------------------------------------------------------------------------------------
+CREATE FUNCTION metering.raw_value(vals bytea, width smallint, i integer) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT CASE width
+        WHEN 2 THEN nullif(((get_byte(vals, 2 * i) | (get_byte(vals, 2 * i + 1) << 8)) # 32768) - 32768, -32768)
+        ELSE nullif(get_byte(vals, 4 * i) | (get_byte(vals, 4 * i + 1) << 8) | (get_byte(vals, 4 * i + 2) << 16) | (get_byte(vals, 4 * i + 3) << 24), (-2147483648)::integer)
+    END
+$$;
+COMMENT ON FUNCTION metering.raw_value(bytea, smallint, integer) IS 'Raw value of the i-th interval of a block, from 0; NULL where it is missing';
+
+CREATE VIEW metering.channel_readings WITH (security_invoker = true) AS
+SELECT b.utility_id, b.channel_id, b.block_start, b.interval_s, b.version, b.batch_id,
+       b.block_start + make_interval(secs => g.i * b.interval_s) AS reading_timestamp,
+       metering.raw_value(b.vals, b.width, g.i) AS raw,
+       CASE WHEN b.qual IS NULL THEN b.quality ELSE get_byte(b.qual, g.i)::smallint END AS quality
+FROM metering.interval_blocks b CROSS JOIN LATERAL generate_series(0, 86400 / b.interval_s - 1) AS g (i);
+COMMENT ON VIEW metering.channel_readings IS 'Every interval of every block as a row; ask through metering.readings(), which adds the bounds that prune';
+COMMENT ON COLUMN metering.channel_readings.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.channel_readings.channel_id IS 'The channel';
+COMMENT ON COLUMN metering.channel_readings.block_start IS 'Start of the standard-time day the interval lies in';
+COMMENT ON COLUMN metering.channel_readings.interval_s IS 'Length of the interval, s';
+COMMENT ON COLUMN metering.channel_readings.version IS 'Version of the block';
+COMMENT ON COLUMN metering.channel_readings.batch_id IS 'Delivery that brought it';
+COMMENT ON COLUMN metering.channel_readings.reading_timestamp IS 'Start of the interval';
+COMMENT ON COLUMN metering.channel_readings.raw IS 'Raw value; NULL where it is missing';
+COMMENT ON COLUMN metering.channel_readings.quality IS 'Quality code, as in interval_blocks.quality';
+
+CREATE FUNCTION metering.quality_name(quality smallint) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT CASE quality WHEN 0 THEN 'actual' WHEN 1 THEN 'validated' WHEN 2 THEN 'estimated' WHEN 3 THEN 'substituted' WHEN 4 THEN 'final_substitute' WHEN 5 THEN 'edited'
+        WHEN 6 THEN 'questionable' WHEN 7 THEN 'failed' WHEN 8 THEN 'derived' WHEN 9 THEN 'forecast' WHEN 10 THEN 'raw' WHEN 15 THEN 'missing' ELSE 'unknown' END
+$$;
+COMMENT ON FUNCTION metering.quality_name(smallint) IS 'Name of a quality code';
+
+CREATE VIEW metering.meter_readings WITH (security_invoker = true) AS
+SELECT b.utility_id, held.account_id, b.channel_id, c.commodity, c.flow,
+       b.block_start + make_interval(secs => g.i * b.interval_s) AS reading_timestamp,
+       ((b.block_start + make_interval(secs => g.i * b.interval_s)) AT TIME ZONE coalesce(held.timezone, 'UTC'))::date AS reading_date,
+       ((b.block_start + make_interval(secs => g.i * b.interval_s)) AT TIME ZONE coalesce(held.timezone, 'UTC'))::time AS reading_time,
+       b.interval_s,
+       metering.raw_value(b.vals, b.width, g.i) * c.kwh_factor AS consumption_kwh,
+       metering.raw_value(b.vals, b.width, g.i) * c.multiplier * 10::numeric ^ c.pow10 AS quantity,
+       c.unit,
+       metering.quality_name(CASE WHEN b.qual IS NULL THEN b.quality ELSE get_byte(b.qual, g.i)::smallint END) AS quality,
+       b.batch_id, b.version
+FROM metering.interval_blocks b
+JOIN metering.channels c ON c.channel_id = b.channel_id
+CROSS JOIN LATERAL generate_series(0, 86400 / b.interval_s - 1) AS g (i)
+LEFT JOIN (
+    SELECT a.account_id, i.meter_id, a.active_period * i.installed_period AS held_period, sp.timezone
+    FROM customers.service_accounts a
+    JOIN customers.service_points sp ON sp.service_point_id = a.service_point_id
+    JOIN devices.meter_installations i ON i.service_point_id = a.service_point_id
+) AS held ON held.meter_id = c.meter_id AND held.held_period @> b.block_start + make_interval(secs => g.i * b.interval_s)
+WHERE c.flow IN ('delivered', 'net', 'total');
+COMMENT ON VIEW metering.meter_readings IS 'Consumption as rows: who, when, how much, how sure. For large stretches use metering.readings() or the application''s bulk read: a bound on reading_timestamp alone prunes nothing';
+COMMENT ON COLUMN metering.meter_readings.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.meter_readings.account_id IS 'Agreement the reading belongs to by its date; NULL where the meter hung nowhere';
+COMMENT ON COLUMN metering.meter_readings.channel_id IS 'The channel';
+COMMENT ON COLUMN metering.meter_readings.commodity IS 'electric, gas or water';
+COMMENT ON COLUMN metering.meter_readings.flow IS 'delivered, net or total; what the customer sends back is in channel_readings';
+COMMENT ON COLUMN metering.meter_readings.reading_timestamp IS 'Start of the interval';
+COMMENT ON COLUMN metering.meter_readings.reading_date IS 'Local date of the interval''s start at the service point';
+COMMENT ON COLUMN metering.meter_readings.reading_time IS 'Local time of the interval''s start at the service point';
+COMMENT ON COLUMN metering.meter_readings.interval_s IS 'Length of the interval, s';
+COMMENT ON COLUMN metering.meter_readings.consumption_kwh IS 'Electric energy in the interval, kWh; NULL where it is missing or not electric energy';
+COMMENT ON COLUMN metering.meter_readings.quantity IS 'Quantity in the interval, in `unit`; NULL where it is missing';
+COMMENT ON COLUMN metering.meter_readings.unit IS 'Unit of quantity';
+COMMENT ON COLUMN metering.meter_readings.quality IS 'actual, validated, estimated, substituted, final_substitute, edited, questionable, failed, derived, forecast, raw or missing';
+COMMENT ON COLUMN metering.meter_readings.batch_id IS 'Delivery that brought it';
+COMMENT ON COLUMN metering.meter_readings.version IS 'Version of its block';
+
+CREATE FUNCTION metering.readings(for_channel bigint, from_at timestamptz, to_at timestamptz) RETURNS TABLE (channel_id bigint, reading_timestamp timestamptz, raw integer, quality smallint) LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT r.channel_id, r.reading_timestamp, r.raw, r.quality FROM metering.channel_readings r
+    WHERE r.channel_id = for_channel AND r.block_start > from_at - interval '24 hours' AND r.block_start < to_at AND r.reading_timestamp >= from_at AND r.reading_timestamp < to_at
+$$;
+COMMENT ON FUNCTION metering.readings(bigint, timestamptz, timestamptz) IS 'Intervals of one channel that start in [from, to); the bounds on the block prune partitions and use the key';
+CREATE FUNCTION metering.readings(from_at timestamptz, to_at timestamptz) RETURNS TABLE (channel_id bigint, reading_timestamp timestamptz, raw integer, quality smallint) LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT r.channel_id, r.reading_timestamp, r.raw, r.quality FROM metering.channel_readings r
+    WHERE r.block_start > from_at - interval '24 hours' AND r.block_start < to_at AND r.reading_timestamp >= from_at AND r.reading_timestamp < to_at
+$$;
+COMMENT ON FUNCTION metering.readings(timestamptz, timestamptz) IS 'Intervals of every channel that start in [from, to)';
+GRANT EXECUTE ON FUNCTION metering.raw_value(bytea, smallint, integer), metering.quality_name(smallint), metering.readings(bigint, timestamptz, timestamptz), metering.readings(timestamptz, timestamptz) TO mains_staff, mains_customer;
+GRANT SELECT ON metering.channel_readings, metering.meter_readings TO mains_staff, mains_customer;
+
+-- Registers, the inbox, and what comes after ------------------------------------------------------------------------------------------------------------------------
+CREATE TABLE metering.register_reads (
+    channel_id bigint      NOT NULL REFERENCES metering.channels,
+    read_at    timestamptz NOT NULL,
+    version    smallint    NOT NULL DEFAULT 1 CHECK (version > 0),
+    utility_id uuid        NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities,
+    raw        bigint      NOT NULL,
+    read_kind  text        NOT NULL DEFAULT 'index' CHECK (read_kind IN ('index', 'usage')),
+    from_at    timestamptz,
+    quality    smallint    NOT NULL DEFAULT 0,
+    batch_id   integer     NOT NULL,
+    is_current boolean     NOT NULL DEFAULT true,
+    PRIMARY KEY (channel_id, read_at, version),
+    CONSTRAINT usage_has_a_start CHECK ((read_kind = 'usage') = (from_at IS NOT NULL) AND (from_at IS NULL OR from_at < read_at))
+);
+CREATE UNIQUE INDEX one_current_read ON metering.register_reads (channel_id, read_at) WHERE is_current;
+COMMENT ON TABLE metering.register_reads IS 'Readings of registers: the index at an instant, or the usage of a stretch that is not an interval of the day';
+COMMENT ON COLUMN metering.register_reads.channel_id IS 'The channel';
+COMMENT ON COLUMN metering.register_reads.read_at IS 'Instant of the read; end of the stretch for usage';
+COMMENT ON COLUMN metering.register_reads.version IS 'Version of the read, from 1; corrections add versions';
+COMMENT ON COLUMN metering.register_reads.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.register_reads.raw IS 'Raw value; in units it is raw x 10^pow10 x multiplier of the channel';
+COMMENT ON COLUMN metering.register_reads.read_kind IS 'index (the dial) or usage (the difference already taken)';
+COMMENT ON COLUMN metering.register_reads.from_at IS 'Start of the stretch, for usage';
+COMMENT ON COLUMN metering.register_reads.quality IS 'Quality code, as in interval_blocks.quality';
+COMMENT ON COLUMN metering.register_reads.batch_id IS 'Delivery that brought it';
+COMMENT ON COLUMN metering.register_reads.is_current IS 'Whether this is the version that counts';
+SELECT identity.protect('metering.register_reads', staff => 'SIU', audited => false, customer => $$EXISTS (
+    SELECT 1 FROM metering.channels c JOIN devices.meter_installations i ON i.meter_id = c.meter_id JOIN customers.service_accounts a ON a.service_point_id = i.service_point_id
+    WHERE c.channel_id = register_reads.channel_id AND (a.active_period * i.installed_period @> register_reads.read_at OR upper(a.active_period) = register_reads.read_at))$$);
+
+CREATE TABLE metering.reading_inbox (
+    inbox_id    bigint      GENERATED ALWAYS AS IDENTITY,
+    utility_id  uuid        NOT NULL DEFAULT identity.current_utility(),
+    channel_id  bigint      NOT NULL,
+    reading_at  timestamptz NOT NULL,
+    raw         integer     NOT NULL,
+    quality     smallint    NOT NULL DEFAULT 0,
+    batch_id    integer     NOT NULL
+);
+COMMENT ON TABLE metering.reading_inbox IS 'Readings pushed in near real time, appended without an index and flushed into blocks';
+COMMENT ON COLUMN metering.reading_inbox.inbox_id IS 'Order of arrival; the last one wins';
+COMMENT ON COLUMN metering.reading_inbox.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.reading_inbox.channel_id IS 'The channel';
+COMMENT ON COLUMN metering.reading_inbox.reading_at IS 'Start of the interval';
+COMMENT ON COLUMN metering.reading_inbox.raw IS 'Raw value';
+COMMENT ON COLUMN metering.reading_inbox.quality IS 'Quality code';
+COMMENT ON COLUMN metering.reading_inbox.batch_id IS 'Delivery that brought it';
+SELECT identity.protect('metering.reading_inbox', staff => 'SID', audited => false);
+GRANT INSERT ON metering.reading_inbox TO mains_ingest;
+
+CREATE TABLE metering.rollups (
+    utility_id   uuid        NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities,
+    scope        text        NOT NULL CHECK (scope IN ('channel', 'zone', 'utility')),
+    scope_id     text        NOT NULL,
+    commodity    text        NOT NULL,
+    flow         text        NOT NULL DEFAULT 'delivered',
+    width_s      integer     NOT NULL CHECK (width_s > 0),
+    bucket_start timestamptz NOT NULL,
+    total        numeric     NOT NULL,
+    peak         numeric     NOT NULL,
+    readings     bigint      NOT NULL CHECK (readings >= 0),
+    estimated    bigint      NOT NULL DEFAULT 0 CHECK (estimated >= 0),
+    PRIMARY KEY (utility_id, scope, scope_id, commodity, flow, width_s, bucket_start)
+);
+COMMENT ON TABLE metering.rollups IS 'Sums over time and space that the ingest keeps, so that dashboards never scan readings';
+COMMENT ON COLUMN metering.rollups.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.rollups.scope IS 'channel, zone or utility';
+COMMENT ON COLUMN metering.rollups.scope_id IS 'Key of the channel, zone or utility, as text';
+COMMENT ON COLUMN metering.rollups.commodity IS 'electric, gas or water';
+COMMENT ON COLUMN metering.rollups.flow IS 'delivered, received or net';
+COMMENT ON COLUMN metering.rollups.width_s IS 'Length of the bucket, s';
+COMMENT ON COLUMN metering.rollups.bucket_start IS 'Start of the bucket';
+COMMENT ON COLUMN metering.rollups.total IS 'Sum, in Wh for electric energy, in m3 for volumes';
+COMMENT ON COLUMN metering.rollups.peak IS 'Largest sum of one interval, in the unit of total';
+COMMENT ON COLUMN metering.rollups.readings IS 'Readings in it';
+COMMENT ON COLUMN metering.rollups.estimated IS 'Readings in it that were estimated or substituted';
+SELECT identity.protect('metering.rollups', staff => 'SIUD', audited => false);
+
+CREATE TABLE metering.vee_rules (
+    vee_rule_id      uuid      PRIMARY KEY DEFAULT base.new_id(),
+    utility_id       uuid      NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities,
+    rule_name        text      NOT NULL,
+    meter_class      text      NOT NULL DEFAULT 'all',
+    parameters       jsonb     NOT NULL DEFAULT '{}',
+    severity         text      NOT NULL DEFAULT 'warning' CHECK (severity IN ('info', 'warning', 'failure')),
+    effective_period daterange NOT NULL,
+    EXCLUDE USING gist (utility_id WITH =, rule_name WITH =, meter_class WITH =, effective_period WITH &&)
+);
+COMMENT ON TABLE metering.vee_rules IS 'Which validation rules a utility runs, with which parameters, from when';
+COMMENT ON COLUMN metering.vee_rules.vee_rule_id IS 'Key';
+COMMENT ON COLUMN metering.vee_rules.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.vee_rules.rule_name IS 'Name of the rule';
+COMMENT ON COLUMN metering.vee_rules.meter_class IS 'Meters it is for; all for every one';
+COMMENT ON COLUMN metering.vee_rules.parameters IS 'Limits of the rule';
+COMMENT ON COLUMN metering.vee_rules.severity IS 'info, warning or failure';
+COMMENT ON COLUMN metering.vee_rules.effective_period IS 'Local dates it holds, half-open';
+SELECT identity.protect('metering.vee_rules', staff => 'SIU', auditor => true, classification => 'internal');
+
+CREATE TABLE metering.vee_exceptions (
+    vee_exception_id bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    utility_id       uuid        NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities,
+    channel_id       bigint      NOT NULL REFERENCES metering.channels,
+    from_at          timestamptz NOT NULL,
+    to_at            timestamptz NOT NULL CHECK (to_at > from_at),
+    rule_name        text        NOT NULL,
+    severity         text        NOT NULL CHECK (severity IN ('info', 'warning', 'failure')),
+    finding          text        NOT NULL,
+    exception_status text        NOT NULL DEFAULT 'open' CHECK (exception_status IN ('open', 'accepted', 'estimated', 'edited', 're_read')),
+    found_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    closed_at        timestamptz,
+    closed_by        text
+);
+CREATE INDEX vee_exceptions_open ON metering.vee_exceptions (utility_id, channel_id, from_at) WHERE exception_status = 'open';
+CREATE INDEX vee_exceptions_of_channel ON metering.vee_exceptions (channel_id);
+COMMENT ON TABLE metering.vee_exceptions IS 'Readings that a rule questions, and what was decided';
+COMMENT ON COLUMN metering.vee_exceptions.vee_exception_id IS 'Key';
+COMMENT ON COLUMN metering.vee_exceptions.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.vee_exceptions.channel_id IS 'The channel';
+COMMENT ON COLUMN metering.vee_exceptions.from_at IS 'First interval''s start';
+COMMENT ON COLUMN metering.vee_exceptions.to_at IS 'Last interval''s end';
+COMMENT ON COLUMN metering.vee_exceptions.rule_name IS 'The rule';
+COMMENT ON COLUMN metering.vee_exceptions.severity IS 'info, warning or failure';
+COMMENT ON COLUMN metering.vee_exceptions.finding IS 'What was found, in words with the numbers';
+COMMENT ON COLUMN metering.vee_exceptions.exception_status IS 'open, accepted, estimated, edited or re_read';
+COMMENT ON COLUMN metering.vee_exceptions.found_at IS 'When the rule found it';
+COMMENT ON COLUMN metering.vee_exceptions.closed_at IS 'When it was decided';
+COMMENT ON COLUMN metering.vee_exceptions.closed_by IS 'Who decided';
+SELECT identity.protect('metering.vee_exceptions', staff => 'SIU', auditor => true);
+
+CREATE TABLE metering.edits (
+    edit_id      uuid        PRIMARY KEY DEFAULT base.new_id(),
+    utility_id   uuid        NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities,
+    channel_id   bigint      NOT NULL REFERENCES metering.channels,
+    from_at      timestamptz NOT NULL,
+    to_at        timestamptz NOT NULL CHECK (to_at > from_at),
+    method       text        NOT NULL,
+    reason       text        NOT NULL CHECK (length(reason) > 0),
+    proposed_by  text        NOT NULL,
+    proposed_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    approved_by  text        CHECK (approved_by <> proposed_by),
+    approved_at  timestamptz,
+    batch_id     integer     REFERENCES metering.ingest_batches
+);
+CREATE INDEX edits_of_channel ON metering.edits (channel_id, from_at);
+CREATE INDEX edits_of_batch ON metering.edits (batch_id);
+COMMENT ON TABLE metering.edits IS 'Changes of readings by people: what, why, who proposed and who approved';
+COMMENT ON COLUMN metering.edits.edit_id IS 'Key';
+COMMENT ON COLUMN metering.edits.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.edits.channel_id IS 'The channel';
+COMMENT ON COLUMN metering.edits.from_at IS 'First interval''s start';
+COMMENT ON COLUMN metering.edits.to_at IS 'Last interval''s end';
+COMMENT ON COLUMN metering.edits.method IS 'How the new values were found';
+COMMENT ON COLUMN metering.edits.reason IS 'Why';
+COMMENT ON COLUMN metering.edits.proposed_by IS 'Who made it';
+COMMENT ON COLUMN metering.edits.proposed_at IS 'When';
+COMMENT ON COLUMN metering.edits.approved_by IS 'Who approved it; never the one who proposed it';
+COMMENT ON COLUMN metering.edits.approved_at IS 'When it was approved';
+COMMENT ON COLUMN metering.edits.batch_id IS 'Delivery it became';
+SELECT identity.protect('metering.edits', staff => 'SIU', auditor => true);
+
+CREATE TABLE metering.archive_manifests (
+    archive_manifest_id uuid        PRIMARY KEY DEFAULT base.new_id(),
+    utility_id          uuid        NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities,
+    month_start         date        NOT NULL,
+    location            text        NOT NULL,
+    sha256              bytea       NOT NULL CHECK (length(sha256) = 32),
+    blocks              bigint      NOT NULL CHECK (blocks > 0),
+    readings            bigint      NOT NULL CHECK (readings > 0),
+    raw_sum             numeric     NOT NULL,
+    written_at          timestamptz NOT NULL,
+    UNIQUE (utility_id, month_start, sha256)
+);
+COMMENT ON TABLE metering.archive_manifests IS 'Closed months written out of the database: where, how many, and the hash to trust them by';
+COMMENT ON COLUMN metering.archive_manifests.archive_manifest_id IS 'Key';
+COMMENT ON COLUMN metering.archive_manifests.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.archive_manifests.month_start IS 'First day of the month, UTC';
+COMMENT ON COLUMN metering.archive_manifests.location IS 'File or address';
+COMMENT ON COLUMN metering.archive_manifests.sha256 IS 'SHA-256 of the file';
+COMMENT ON COLUMN metering.archive_manifests.blocks IS 'Blocks in it';
+COMMENT ON COLUMN metering.archive_manifests.readings IS 'Readings in it';
+COMMENT ON COLUMN metering.archive_manifests.raw_sum IS 'Sum of its raw values';
+COMMENT ON COLUMN metering.archive_manifests.written_at IS 'When it was written';
+SELECT identity.protect('metering.archive_manifests', staff => 'SI', auditor => true, classification => 'internal', append_only => true);
