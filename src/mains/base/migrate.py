@@ -209,7 +209,7 @@ def migrate(conn: Connection, *, phase: Phase = "all", package: Traversable | No
         for step in forward(package, phase=phase):
             if step.name not in found.waiting:
                 continue
-            if step.extension and not conn.execute(_sql.extension_installed, {"name": step.extension}).fetchone():
+            if step.extension and not has_extension(conn, step.extension):
                 skipped.append(step.name)
                 continue
             tell(f"{step.file}")
@@ -231,6 +231,11 @@ def pending(conn: Connection, *, package: Traversable | None = None, phase: Phas
         waiting=tuple(step.name for step in steps if step.name not in known),
         changed=tuple(step.name for step in steps if known.get(step.name, step.checksum) != step.checksum),
     )
+
+
+def has_extension(conn: Connection, name: str) -> bool:
+    """Whether this database has an extension."""
+    return conn.execute(_sql.extension_installed, {"name": name}).fetchone() is not None
 
 
 @contextmanager

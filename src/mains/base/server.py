@@ -117,11 +117,16 @@ def provide_roles(conn: Connection, *, passwords: dict[str, str]) -> None:
 
 def create_database(conn: Connection, name: str) -> bool:
     """Make an empty database owned by mains_owner whose text sorts by code point on every version and system; False where it already stands."""
-    if conn.execute(_sql.database_exists, {"name": name}).fetchone():
+    if has_database(conn, name):
         return False
     sorting = sql.SQL("LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'" if conn.info.server_version >= 170000 else "LOCALE 'C'")
     conn.execute(sql.SQL("CREATE DATABASE {} OWNER mains_owner TEMPLATE template0 ENCODING 'UTF8' {}").format(sql.Identifier(name), sorting))
     return True
+
+
+def has_database(conn: Connection, name: str) -> bool:
+    """Whether the server has a database of this name."""
+    return conn.execute(_sql.database_exists, {"name": name}).fetchone() is not None
 
 
 def what_answers(conn: Connection) -> dict[str, object]:
