@@ -148,7 +148,7 @@ CREATE TABLE billing.bill_lines (
     quantity        numeric  NOT NULL,
     unit            text     NOT NULL,
     price           numeric  NOT NULL,
-    factor          numeric  NOT NULL DEFAULT 1,
+    factor          text     NOT NULL DEFAULT '1' CHECK (factor ~ '^[0-9]+(/[0-9]+)?$'),
     amount          numeric  NOT NULL,
     PRIMARY KEY (account_id, bill_id, line_no),
     FOREIGN KEY (account_id, bill_id) REFERENCES billing.bills
@@ -169,7 +169,7 @@ COMMENT ON COLUMN billing.bill_lines.tier IS 'Tier from 1, where the price has t
 COMMENT ON COLUMN billing.bill_lines.quantity IS 'Quantity as printed, in unit';
 COMMENT ON COLUMN billing.bill_lines.unit IS 'kWh, kW, therm, kgal, month, day, % …';
 COMMENT ON COLUMN billing.bill_lines.price IS 'Price of a unit; for percentages the share';
-COMMENT ON COLUMN billing.bill_lines.factor IS 'Share of the standard period, 1 for a whole one';
+COMMENT ON COLUMN billing.bill_lines.factor IS 'Share of the standard period as an exact fraction: 1 for a whole month, 17/30 for a part';
 COMMENT ON COLUMN billing.bill_lines.amount IS 'quantity x factor x price, rounded half-up to the minor unit';
 SELECT identity.protect('billing.bill_lines', staff => 'SI', customer => 'bill_id IN (SELECT b.bill_id FROM billing.bills b)', auditor => true, audited => false, append_only => true);
 

@@ -1,0 +1,28 @@
+"""Writing many rows at once under row-level security, which COPY alone may not do: COPY into a temporary table, then one INSERT … SELECT that policies and triggers see."""
+
+from collections.abc import Iterable, Sequence
+from itertools import count
+
+from psycopg import Connection, sql
+
+_numbers = count(1)
+
+
+def insert_rows(conn: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, on_conflict: str = "") -> int:
+    """Insert rows into `schema.table` and say how many went in; columns that are not named take their defaults.
+
+    `on_conflict` is "" (a conflict is an error) or "skip" (rows that are there already stay as they are).
+    """
+    target = sql.Identifier(*table.split("."))
+    staging = sql.Identifier(f"staged_{next(_numbers)}_{table.rpartition('.')[2]}"[:60])
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    conn.execute(sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(staging, names, target))
+    with conn.cursor() as cursor:
+        with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(staging)) as copy:
+            for row in rows:
+                copy.write_row(row)
+        tail = sql.SQL("ON CONFLICT DO NOTHING" if on_conflict == "skip" else "")
+        cursor.execute(sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} {}").format(target, names, names, staging, tail))
+        inserted = cursor.rowcount
+    conn.execute(sql.SQL("DROP TABLE {}").format(staging))
+    return inserted
