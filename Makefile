@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SCHEMA := $(wildcard src/mains/*/schema.sql) src/mains/base/roles.sql
 MIGRATIONS := $(wildcard src/mains/migrations/*.sql)
-EMPTY := require-concurrent-index-creation,adding-foreign-key-constraint,constraint-missing-not-valid
+# Left out for the schema files, which build an empty database: rules about live tables, chosen widths, ISO codes as char(2) and char(3).
+NOT_FOR_SCHEMA := $(foreach rule,require-concurrent-index-creation adding-foreign-key-constraint constraint-missing-not-valid ban-char-field \
+	prefer-bigint-over-int prefer-bigint-over-smallint require-lock-timeout require-statement-timeout,--exclude $(rule))
 SQUAWK := $(BIN)/squawk --config .squawk.toml
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
@@ -44,7 +46,7 @@ nightly: $(VENV)/.installed-dev ## run the long tests
 lint: $(VENV)/.installed-dev ## style, the direction of imports, SQL
 	@$(BIN)/ruff check
 	@PYTHONPATH=src $(BIN)/lint-imports
-	@$(SQUAWK) --exclude $(EMPTY) $(SCHEMA)
+	@$(SQUAWK) $(NOT_FOR_SCHEMA) $(SCHEMA)
 	@$(if $(MIGRATIONS),$(SQUAWK) $(MIGRATIONS))
 
 types: $(VENV)/.installed-dev ## check the types

