@@ -9,7 +9,7 @@ MIGRATIONS := $(wildcard src/mains/migrations/*.sql)
 NOT_FOR_SCHEMA := $(foreach rule,require-concurrent-index-creation adding-foreign-key-constraint constraint-missing-not-valid ban-char-field \
 	prefer-bigint-over-int prefer-bigint-over-smallint require-lock-timeout require-statement-timeout,--exclude $(rule))
 SQUAWK := $(BIN)/squawk --config .squawk.toml
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help

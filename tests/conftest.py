@@ -1,7 +1,8 @@
 """What every test can ask for: a database of its own module, an administrator's connection to it, and the folder of real inputs.
 
-One server serves a whole run, whichever of its workers asks first: the embedded one in a temporary home, or the one of MAINS_TEST_DATABASE_URL (an
-administrator's URL). It holds one template built from the schema; a module gets a copy. The process that leads the run stops it at the end.
+One server serves a whole run, whichever of its workers asks first: the embedded one in a temporary home, or the one of
+MAINS_TEST_DATABASE_URL (an administrator's URL). It holds one template built from the schema; a module gets a copy. The process that
+leads the run stops it at the end.
 """
 
 import hashlib
@@ -105,7 +106,9 @@ def real_data() -> Path:
 
 def _cluster(home: Path) -> Cluster:
     programs = os.environ.get("MAINS_PG_BIN")
-    return Cluster(home=home / "server", programs=Path(programs) if programs else None, user=os.environ.get("MAINS_PG_USER"), settings=_FAST)
+    return Cluster(
+        home=home / "server", programs=Path(programs) if programs else None, user=os.environ.get("MAINS_PG_USER"), settings=_FAST
+    )
 
 
 def _lock_folder(home: Path) -> Path:

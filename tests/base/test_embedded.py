@@ -134,7 +134,10 @@ def test_a_stale_lock_file_that_names_a_process_of_somebody_else_does_not_hinder
 
 
 def test_several_processes_may_start_it_at_once(home: Path, cluster: Cluster):
-    program = "from pathlib import Path; from mains.base.embedded import Cluster; import sys; print(Cluster(home=Path(sys.argv[1])).ensure_running().app)"
+    program = (
+        "import sys; from pathlib import Path; from mains.base.embedded import Cluster; "
+        "print(Cluster(home=Path(sys.argv[1])).ensure_running().app)"
+    )
 
     def start() -> str:
         ended = subprocess.run([sys.executable, "-c", program, str(home)], capture_output=True, text=True, check=False)

@@ -30,7 +30,13 @@ def test_every_setting_is_one_documented_line():
 
 
 def test_settings_and_environment_name_the_same_place(monkeypatch):
-    wanted = {"HOME": "/srv/mains", "DATABASE_URL": "postgresql://a:b@c/d", "APP_URL": "postgresql://e", "PG_USER": "nobody", "PG_BIN": "/opt/pg"}
+    wanted = {
+        "HOME": "/srv/mains",
+        "DATABASE_URL": "postgresql://a:b@c/d",
+        "APP_URL": "postgresql://e",
+        "PG_USER": "nobody",
+        "PG_BIN": "/opt/pg",
+    }
     for name, value in wanted.items():
         monkeypatch.setenv(f"MAINS_{name}", value)
 

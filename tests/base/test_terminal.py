@@ -43,15 +43,24 @@ def test_a_problem_is_a_sentence_and_its_cure_or_the_object(capsys):
     assert capsys.readouterr().err == "The meter is sealed: meter 7 is sealed\n  what to do: call the office\n"
     assert run(app, ["act", "--json"]) == 1
     assert json.loads(capsys.readouterr().out) == {
-        "type": "/problems/meter-is-sealed", "title": "The meter is sealed", "status": 400, "detail": "meter 7 is sealed", "cure": "call the office",
-    }  # fmt: skip
+        "type": "/problems/meter-is-sealed",
+        "title": "The meter is sealed",
+        "status": 400,
+        "detail": "meter 7 is sealed",
+        "cure": "call the office",
+    }
 
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(psycopg.OperationalError("server closed the connection"), 1), (typer.Exit(DOES_NOT_HOLD), 3), (KeyboardInterrupt(), INTERRUPTED), (typer.Abort(), INTERRUPTED)],
+    [
+        (psycopg.OperationalError("server closed the connection"), 1),
+        (typer.Exit(DOES_NOT_HOLD), 3),
+        (KeyboardInterrupt(), INTERRUPTED),
+        (typer.Abort(), INTERRUPTED),
+    ],
 )
-def test_exit_codes(error: BaseException, code: int, capsys):  # noqa: ARG001
+def test_exit_codes(error: BaseException, code: int, capsys):
     assert run(command_that(raising(error)), ["act"]) == code
 
 
@@ -61,8 +70,20 @@ def test_a_fault_of_ours_is_not_dressed_up():
 
 
 def test_exact_numbers_instants_and_ids_are_text():
-    value = {"owed": Decimal("12.30"), "at": datetime(2026, 1, 2, tzinfo=UTC), "on": date(2026, 1, 2), "id": UUID(int=1), "file": Path("a/b")}
-    assert list(json.loads(to_json(value)).values()) == ["12.30", "2026-01-02T00:00:00+00:00", "2026-01-02", "00000000-0000-0000-0000-000000000001", "a/b"]
+    value = {
+        "owed": Decimal("12.30"),
+        "at": datetime(2026, 1, 2, tzinfo=UTC),
+        "on": date(2026, 1, 2),
+        "id": UUID(int=1),
+        "file": Path("a/b"),
+    }
+    assert list(json.loads(to_json(value)).values()) == [
+        "12.30",
+        "2026-01-02T00:00:00+00:00",
+        "2026-01-02",
+        "00000000-0000-0000-0000-000000000001",
+        "a/b",
+    ]
 
 
 def test_a_table_away_from_a_terminal_is_tab_separated(capsys):

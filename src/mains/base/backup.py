@@ -1,7 +1,8 @@
 """Saving the whole database to one file, and putting it back beside the running one before it takes its place.
 
-A backup is pg_dump's own format (`pg_restore` reads it) with a note beside it, `FILE.json`: version, checksum, and the rows of every table, counted in the
-very snapshot that was dumped. A restore builds a new database, counts again, and only then exchanges the two names, in one transaction.
+A backup is pg_dump's own format (`pg_restore` reads it) with a note beside it, `FILE.json`: version, checksum, and the rows of every
+table, counted in the very snapshot that was dumped. A restore builds a new database, counts again, and only then exchanges the two names,
+in one transaction.
 """
 
 import hashlib
@@ -91,10 +92,13 @@ def back_up(admin_url: str, file: Path, *, pg_bin: Path | None = None, progress:
         try:
             code, said = _run(folder, "pg_dump", arguments, url=admin_url, progress=progress, mark="dumping contents of table")
             if code != 0:
-                raise UnableToBackUp(f"pg_dump: {_error(said)}", cure="mend what it says (a full disk is the usual cause); nothing was kept")
+                raise UnableToBackUp(
+                    f"pg_dump: {_error(said)}", cure="mend what it says (a full disk is the usual cause); nothing was kept"
+                )
             draft.chmod(0o600)
+            version = str(server.what_answers(conn)["version"])
             note = Backup(
-                file=file, bytes=draft.stat().st_size, sha256=_sha256(draft), database=conn.info.dbname, server_version=str(server.what_answers(conn)["version"]),
+                file=file, bytes=draft.stat().st_size, sha256=_sha256(draft), database=conn.info.dbname, server_version=version,
                 tables=len(counts), rows=sum(counts.values()), seconds=round(time.monotonic() - began, 3), counts=counts,
             )  # fmt: skip
             facts = {key: getattr(note, key) for key in ("bytes", "sha256", "database", "server_version", "tables", "rows", "counts")}
@@ -105,8 +109,11 @@ def back_up(admin_url: str, file: Path, *, pg_bin: Path | None = None, progress:
     return note
 
 
-def restore(admin_url: str, file: Path, *, at: datetime, pg_bin: Path | None = None, drop_previous: bool = False, progress: Progress) -> Restored:
-    """Put a backup in the place of the database of `admin_url`; the one before it is kept as NAME_before_YYYYMMDDHHMMSS unless `drop_previous`.
+def restore(
+    admin_url: str, file: Path, *, at: datetime, pg_bin: Path | None = None, drop_previous: bool = False, progress: Progress
+) -> Restored:
+    """Put a backup in the place of the database of `admin_url`; the one before it is kept as NAME_before_YYYYMMDDHHMMSS
+    unless `drop_previous`.
 
     Raises:
         UnableToRestore: the file is missing, damaged or incomplete, or pg_restore refuses; the database is untouched then.
@@ -126,7 +133,10 @@ def restore(admin_url: str, file: Path, *, at: datetime, pg_bin: Path | None = N
             counts = _fill(draft_url, file, pg_bin=pg_bin, progress=progress)
             if expected is not None and counts != expected:
                 odd = sorted(table for table in counts.keys() | expected.keys() if counts.get(table) != expected.get(table))
-                raise UnableToRestore(f"after restoring, the rows of {', '.join(odd[:5])} are not those of the backup", cure="the file is incomplete; use another backup")
+                raise UnableToRestore(  # noqa: TRY301 - the draft is dropped below, whatever the reason
+                    f"after restoring, the rows of {', '.join(odd[:5])} are not those of the backup",
+                    cure="the file is incomplete; use another backup",
+                )
             progress("exchanging the databases")
             kept = _exchange(conn, name=name, draft=draft, before=before)
         except BaseException:
@@ -135,7 +145,9 @@ def restore(admin_url: str, file: Path, *, at: datetime, pg_bin: Path | None = N
         if kept and drop_previous:
             conn.execute(drop.format(sql.Identifier(before)))
     rows, seconds = sum(counts.values()), round(time.monotonic() - began, 3)
-    return Restored(file=file, database=name, kept_as=before if kept and not drop_previous else None, tables=len(counts), rows=rows, seconds=seconds)
+    return Restored(
+        file=file, database=name, kept_as=before if kept and not drop_previous else None, tables=len(counts), rows=rows, seconds=seconds
+    )
 
 
 def count_rows(conn: Connection) -> dict[str, int]:
@@ -153,11 +165,20 @@ def _fill(url: str, file: Path, *, pg_bin: Path | None, progress: Progress) -> d
     with server.connect(url) as conn:
         prepare_database(conn)
         folder = programs.client_programs(configured=pg_bin, major=conn.info.server_version // 10000)
-        code, said = _run(folder, "pg_restore", ["--verbose", "--jobs=2", f"--dbname={server.database_of(url)}", str(file)], url=url, progress=progress, mark="processing data for table")
+        code, said = _run(
+            folder,
+            "pg_restore",
+            ["--verbose", "--jobs=2", f"--dbname={server.database_of(url)}", str(file)],
+            url=url,
+            progress=progress,
+            mark="processing data for table",
+        )
         # A newer pg_restore sets a parameter that servers before 17 do not know; that alone is no failure.
         errors = [line for line in said if "error:" in line and "transaction_timeout" not in line]
         if errors or (code != 0 and not any("transaction_timeout" in line for line in said)):
-            raise UnableToRestore(f"pg_restore: {_error(errors or said)}", cure="use a backup made by mains db backup, from a server no newer than this one")
+            raise UnableToRestore(
+                f"pg_restore: {_error(errors or said)}", cure="use a backup made by mains db backup, from a server no newer than this one"
+            )
         prepare_database(conn)
         progress("counting rows")
         return count_rows(conn)
@@ -177,7 +198,9 @@ def _exchange(conn: Connection, *, name: str, draft: str, before: str) -> bool:
                 conn.execute(rename.format(sql.Identifier(draft), sql.Identifier(name)))
         except psycopg.errors.ObjectInUse as error:
             if attempt == 9:
-                raise UnableToRestore(f"other programs keep connecting to {name}", cure="stop them (mains serve, workers), then restore again") from error
+                raise UnableToRestore(
+                    f"other programs keep connecting to {name}", cure="stop them (mains serve, workers), then restore again"
+                ) from error
             time.sleep(0.3)
         else:
             return stands
@@ -185,10 +208,12 @@ def _exchange(conn: Connection, *, name: str, draft: str, before: str) -> bool:
 
 
 def _run(folder: Path, name: str, arguments: Sequence[str], *, url: str, progress: Progress, mark: str) -> tuple[int, list[str]]:
-    """Run a client program against a URL, telling of each line that holds `mark`; its exit code and what it said. The password goes by environment."""
+    """Run a client program against a URL, telling of each line that holds `mark`; the password goes by environment."""
     facts = conninfo_to_dict(url)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")} | {"LC_ALL": "C"}
-    environment |= {f"PG{key.upper()}": str(facts[key]) for key in ("host", "port", "user", "password", "sslmode", "sslrootcert") if facts.get(key)}
+    environment |= {
+        f"PG{key.upper()}": str(facts[key]) for key in ("host", "port", "user", "password", "sslmode", "sslrootcert") if facts.get(key)
+    }
     target = [f"--dbname={server.database_of(url)}"] if name == "pg_dump" else []
     said: list[str] = []
     with subprocess.Popen(  # noqa: S603 - the programs are PostgreSQL's, found by mains.base.programs
@@ -214,7 +239,9 @@ def _expected(file: Path) -> dict[str, int] | None:
     except (ValueError, KeyError, TypeError) as error:
         raise UnableToRestore(f"{note} is damaged", cure="remove it to restore without its counts, or use another backup") from error
     if _sha256(file) != promised:
-        raise UnableToRestore(f"{file} is not what was saved: its checksum differs from the one in {note.name}", cure="copy it again, or use another backup")
+        raise UnableToRestore(
+            f"{file} is not what was saved: its checksum differs from the one in {note.name}", cure="copy it again, or use another backup"
+        )
     return counts
 
 

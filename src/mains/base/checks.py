@@ -1,4 +1,7 @@
-"""What `mains db check` looks at: plain functions from a connection to findings. A domain adds its own as a list `DATABASE_CHECKS` in its `checks.py`."""
+"""What `mains db check` looks at: plain functions from a connection to findings.
+
+A domain adds its own as a list `DATABASE_CHECKS` in its `checks.py`.
+"""
 
 import re
 from collections.abc import Callable, Iterable
@@ -36,7 +39,9 @@ def run_checks(conn: Connection, checks: Iterable[Check], *, at: datetime) -> li
 def version_is_supported(conn: Connection, at: datetime) -> Finding:  # noqa: ARG001 - all checks are called alike
     """The server's version is one that mains runs on."""
     major = conn.info.server_version // 10000
-    return Finding(check="version", holds=major in programs.SUPPORTED, said=f"the server is PostgreSQL {major}", cure="use PostgreSQL 15 to 18")
+    return Finding(
+        check="version", holds=major in programs.SUPPORTED, said=f"the server is PostgreSQL {major}", cure="use PostgreSQL 15 to 18"
+    )
 
 
 def extensions_are_installed(conn: Connection, at: datetime) -> Finding:  # noqa: ARG001
@@ -60,7 +65,12 @@ def roles_are_narrow(conn: Connection, at: datetime) -> Finding:  # noqa: ARG001
     members = dict(conn.execute(_sql.memberships).fetchall())
     wrong += [] if members == {"mains_app": list(taken)} else [f"the logins may take on {members}, not what they should"]
     said = "; ".join(wrong) or f"{len(names)} roles, none with more rights than it needs"
-    return Finding(check="roles", holds=not wrong, said=said, cure="mains db init makes what is missing; take away what is too much with ALTER ROLE or REVOKE")
+    return Finding(
+        check="roles",
+        holds=not wrong,
+        said=said,
+        cure="mains db init makes what is missing; take away what is too much with ALTER ROLE or REVOKE",
+    )
 
 
 def schema_is_current(conn: Connection, at: datetime) -> Finding:  # noqa: ARG001
@@ -103,7 +113,9 @@ def partitions_are_made_ahead(conn: Connection, at: datetime) -> Finding:
     waiting = sorted(table for table, end in ends.items() if table in caught and (end is None or end < at + _AHEAD))
     said = f"no place for next week's rows in {', '.join(short)}" if short else f"{len(ends)} tables by time have room"
     said += f" ({', '.join(waiting)} through the default partition)" if waiting else ""
-    return Finding(check="partitions", holds=not short, said=said, cure="SELECT metering.ensure_partitions(now(), now() + interval '2 months')")
+    return Finding(
+        check="partitions", holds=not short, said=said, cure="SELECT metering.ensure_partitions(now(), now() + interval '2 months')"
+    )
 
 
 CHECKS: list[Check] = [

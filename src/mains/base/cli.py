@@ -48,7 +48,11 @@ def stop(*, as_json: Json = False) -> None:
     """Stop the embedded database cleanly."""
     place = _embedded("stop")
     stopped = place.cluster().stop()
-    answer({"state": "stopped", "was_running": stopped, "home": place.home}, as_json=as_json, text="stopped" if stopped else "it was not running")
+    answer(
+        {"state": "stopped", "was_running": stopped, "home": place.home},
+        as_json=as_json,
+        text="stopped" if stopped else "it was not running",
+    )
 
 
 @app.command()
@@ -80,7 +84,9 @@ def init(
     if rebuild:
         name = server.database_of(urls.admin)
         if not yes:
-            raise RebuildNeedsConsent(f"--rebuild throws away every row of the database {name}", cure="save it (mains db backup FILE), then add --yes")
+            raise RebuildNeedsConsent(
+                f"--rebuild throws away every row of the database {name}", cure="save it (mains db backup FILE), then add --yes"
+            )
         with server.connect(server.with_database(urls.admin, "postgres")) as conn:
             conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
     _tell_migrated(migrate.init_database(urls, progress=_progress(as_json=as_json)), as_json=as_json)
@@ -123,7 +129,11 @@ def backup_(file: Annotated[Path, typer.Argument(help="Where to put it; must not
     """Save the whole database to one file, with a note of its rows beside it."""
     place = Place.from_environment()
     saved = backup.back_up(place.urls().admin, file, pg_bin=place.pg_bin, progress=_progress(as_json=as_json))
-    answer(saved, as_json=as_json, text=f"saved {saved.rows:,} rows of {saved.tables} tables to {file}: {saved.bytes:,} bytes in {saved.seconds:.1f} s")
+    answer(
+        saved,
+        as_json=as_json,
+        text=f"saved {saved.rows:,} rows of {saved.tables} tables to {file}: {saved.bytes:,} bytes in {saved.seconds:.1f} s",
+    )
 
 
 @app.command()
@@ -136,10 +146,19 @@ def restore(
     """Put a backup in the place of the database; the one before it is kept under another name."""
     place = Place.from_environment()
     done = backup.restore(
-        place.urls().admin, file, at=datetime.now(UTC), pg_bin=place.pg_bin, drop_previous=drop_previous, progress=_progress(as_json=as_json)
+        place.urls().admin,
+        file,
+        at=datetime.now(UTC),
+        pg_bin=place.pg_bin,
+        drop_previous=drop_previous,
+        progress=_progress(as_json=as_json),
     )
     kept = f"; the one before is {done.kept_as}" if done.kept_as else ""
-    answer(done, as_json=as_json, text=f"restored {done.rows:,} rows of {done.tables} tables into {done.database} in {done.seconds:.1f} s{kept}")
+    answer(
+        done,
+        as_json=as_json,
+        text=f"restored {done.rows:,} rows of {done.tables} tables into {done.database} in {done.seconds:.1f} s{kept}",
+    )
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -154,7 +173,9 @@ def psql(context: typer.Context, *, as_json: Json = False) -> None:
         answer({"program": program, "url": server.without_password(url)}, as_json=True, text="")
         return
     facts = conninfo_to_dict(url)
-    environment = os.environ | {f"PG{key.upper()}": str(facts[key]) for key in ("host", "port", "user", "password", "sslmode") if facts.get(key)}
+    environment = os.environ | {
+        f"PG{key.upper()}": str(facts[key]) for key in ("host", "port", "user", "password", "sslmode") if facts.get(key)
+    }
     environment |= {"PGDATABASE": server.database_of(url)}
     sys.stdout.flush()
     ended = subprocess.run([str(program), "-w", *context.args], env=environment, check=False)  # noqa: S603 - psql, found by mains.base.programs
@@ -165,7 +186,9 @@ def _embedded(verb: str) -> Place:
     """The place, if its server is ours."""
     place = Place.from_environment()
     if not place.is_embedded:
-        raise NotOurServer(f"MAINS_DATABASE_URL names a server that mains does not {verb}", cure=f"{verb} it where it runs, or unset MAINS_DATABASE_URL")
+        raise NotOurServer(
+            f"MAINS_DATABASE_URL names a server that mains does not {verb}", cure=f"{verb} it where it runs, or unset MAINS_DATABASE_URL"
+        )
     return place
 
 

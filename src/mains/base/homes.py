@@ -57,9 +57,13 @@ def make_folder(path: Path, *, mode: int) -> None:
     try:
         path.mkdir(mode=mode, parents=True, exist_ok=True)
     except OSError as error:
-        raise HomeNotUsable(f"the folder {path} cannot be made: {error.strerror}", cure="set MAINS_HOME to a folder that you can write in") from error
+        raise HomeNotUsable(
+            f"the folder {path} cannot be made: {error.strerror}", cure="set MAINS_HOME to a folder that you can write in"
+        ) from error
     if not os.access(path, os.W_OK | os.X_OK):
-        raise HomeNotUsable(f"the folder {path} cannot be written by this user", cure="run as its owner, or set MAINS_HOME to a folder of your own")
+        raise HomeNotUsable(
+            f"the folder {path} cannot be written by this user", cure="run as its owner, or set MAINS_HOME to a folder of your own"
+        )
 
 
 def write_private(path: Path, text: str) -> None:
@@ -87,7 +91,9 @@ def credentials(home: Path) -> Credentials:
     try:
         return Credentials(**json.loads(path.read_text(encoding="utf-8")))
     except PermissionError as error:
-        raise HomeNotUsable(f"{path} belongs to another user", cure="run as that user, or set MAINS_HOME to a folder of your own") from error
+        raise HomeNotUsable(
+            f"{path} belongs to another user", cure="run as that user, or set MAINS_HOME to a folder of your own"
+        ) from error
     except (ValueError, TypeError) as error:
         raise HomeNotUsable(f"{path} is damaged: {error}", cure="put it back from a backup of the home folder") from error
 
@@ -103,7 +109,10 @@ def exclusive(home: Path, *, timeout_s: float = 180) -> Iterator[None]:
         give_up = time.monotonic() + timeout_s
         while not _try_lock(file.fileno()):
             if time.monotonic() > give_up:
-                raise HomeIsBusy(f"{home / 'lock'} has been held by another process for {timeout_s:.0f} s", cure="wait for the other mains to finish, or end it")
+                raise HomeIsBusy(
+                    f"{home / 'lock'} has been held by another process for {timeout_s:.0f} s",
+                    cure="wait for the other mains to finish, or end it",
+                )
             time.sleep(0.05)
         yield  # closing the file gives the lock back, as the end of the process does
 

@@ -1,8 +1,9 @@
 """How a database gets to its schema: the domains' `schema.sql` files as one baseline, then numbered forward migrations, each applied once.
 
-A migration is `migrations/NNNN_name.pre.sql` (runs before the new release is put in place) or `.post.sql` (after). Its first comment lines may say
-`-- no-transaction` (statements run one by one, each ending with `;` at the end of a line) and `-- requires-extension: NAME` (skipped, and tried again
-next time, while the database lacks it). Everything runs as mains_owner; one process at a time; waiting for a table's lock ends after four seconds.
+A migration is `migrations/NNNN_name.pre.sql` (runs before the new release is put in place) or `.post.sql` (after). Its first comment
+lines may say `-- no-transaction` (statements run one by one, each ending with `;` at the end of a line) and `-- requires-extension: NAME`
+(skipped, and tried again next time, while the database lacks it). Everything runs as mains_owner; one process at a time; waiting for a
+table's lock ends after four seconds.
 """
 
 import hashlib
@@ -111,7 +112,11 @@ def baseline(package: Traversable | None = None) -> list[Step]:
     """The `schema.sql` files of the domains, in the order in which they stand on each other."""
     root = package or resources.files("mains")
     files = [(domain, root.joinpath(domain, "schema.sql")) for domain in DOMAINS]
-    return [Step(name=domain, phase="baseline", text=file.read_text(encoding="utf-8"), file=f"{domain}/schema.sql") for domain, file in files if file.is_file()]
+    return [
+        Step(name=domain, phase="baseline", text=file.read_text(encoding="utf-8"), file=f"{domain}/schema.sql")
+        for domain, file in files
+        if file.is_file()
+    ]
 
 
 def forward(package: Traversable | None = None, *, phase: Phase = "all") -> list[Step]:
@@ -122,7 +127,9 @@ def forward(package: Traversable | None = None, *, phase: Phase = "all") -> list
         if named := re.fullmatch(r"(\d{4}_\w+)\.(pre|post)\.sql", file.name):
             text = file.read_text(encoding="utf-8")
             steps.append(Step(name=f"{named[1]}.{named[2]}", phase=named[2], text=text, file=f"migrations/{file.name}"))
-    return sorted((step for step in steps if phase in ("all", step.phase)), key=lambda step: (step.name[:4], step.phase == "post", step.name))
+    return sorted(
+        (step for step in steps if phase in ("all", step.phase)), key=lambda step: (step.name[:4], step.phase == "post", step.name)
+    )
 
 
 def init_database(urls: Urls, *, progress: Callable[[str], None] | None = None) -> Migrated:
@@ -177,8 +184,12 @@ def configure_database(conn: Connection) -> None:
         conn.execute(statement)
 
 
-def migrate(conn: Connection, *, phase: Phase = "all", package: Traversable | None = None, progress: Callable[[str], None] | None = None) -> Migrated:
-    """Apply what has not been applied, in order; `conn` is an administrator's, in autocommit; `package` holds the files (None: mains itself).
+def migrate(
+    conn: Connection, *, phase: Phase = "all", package: Traversable | None = None, progress: Callable[[str], None] | None = None
+) -> Migrated:
+    """Apply what has not been applied, in order; `conn` is an administrator's, in autocommit.
+
+    `package` holds the files (None: mains itself).
 
     The baseline files are one transaction, every migration is one of its own.
 
@@ -195,7 +206,7 @@ def migrate(conn: Connection, *, phase: Phase = "all", package: Traversable | No
         if found.changed:
             raise MigrationChanged(
                 f"{', '.join(found.changed)}: changed after being applied to {conn.info.dbname}",
-                cure="put the change into a new file migrations/NNNN_name.pre.sql; before a first release, rebuild instead: mains db init --rebuild",
+                cure="put the change into a new file migrations/NNNN_name.pre.sql; before a first release: mains db init --rebuild",
                 changed=list(found.changed),
             )
         base = [step for step in baseline(package) if step.name in found.waiting]
@@ -260,7 +271,10 @@ def _apply(conn: Connection, step: Step) -> None:
         try:
             conn.execute(text.encode())
         except psycopg.errors.LockNotAvailable as error:
-            raise MigrationBlocked(f"{step.file}: a table it changes is locked by another session for more than 4 s", cure="end that session's transaction, then run mains db migrate again") from error
+            raise MigrationBlocked(
+                f"{step.file}: a table it changes is locked by another session for more than 4 s",
+                cure="end that session's transaction, then run mains db migrate again",
+            ) from error
         except psycopg.Error as error:
             raise _failure(step, text, error) from error
     values = {"name": step.name, "phase": step.phase, "checksum": step.checksum, "took_ms": int((time.monotonic() - began) * 1000)}
@@ -271,7 +285,9 @@ def _failure(step: Step, text: str, error: psycopg.Error) -> MigrationFailed:
     """The error of the database with the file and the line that it is about."""
     position = int(error.diag.statement_position or 0)
     line = step.text[: step.text.find(text) + position].count("\n") + 1 if position else None
-    said = "; ".join(part for part in (error.diag.message_primary or str(error).strip(), error.diag.message_detail, error.diag.context) if part)
+    said = "; ".join(
+        part for part in (error.diag.message_primary or str(error).strip(), error.diag.message_detail, error.diag.context) if part
+    )
     place = f"{step.file}, line {line}" if line else step.file
     kept = "nothing of it was kept" if step.in_transaction else "the statements before this one were kept"
     return MigrationFailed(f"{place}: {said}", cure=error.diag.message_hint or f"mend the file; {kept}", file=step.file, line=line)

