@@ -52,7 +52,17 @@ class Actor:
 
     def settings(self) -> tuple[str, ...]:
         """The values of the transaction's settings, in the order that `transaction` sets them."""
-        known = (self.utility_id, self.user_id, self.customer_id, self.name, self.session_id, self.request_id, self.ip, self.user_agent, self.reason)
+        known = (
+            self.utility_id,
+            self.user_id,
+            self.customer_id,
+            self.name,
+            self.session_id,
+            self.request_id,
+            self.ip,
+            self.user_agent,
+            self.reason,
+        )
         return *("" if value is None else str(value) for value in known), f"mains_{self.role}"
 
 
@@ -107,4 +117,13 @@ class Database:
 @lru_cache(maxsize=8)
 def _pool(url: str, pid: int) -> ConnectionPool:
     """The pool of one process for one login; a forked process makes its own."""
-    return ConnectionPool(url, min_size=0, max_size=16, timeout=30, open=True, name=f"mains-{pid}", kwargs={"application_name": "mains"}, check=ConnectionPool.check_connection)
+    return ConnectionPool(
+        url,
+        min_size=0,
+        max_size=16,
+        timeout=30,
+        open=True,
+        name=f"mains-{pid}",
+        kwargs={"application_name": "mains"},
+        check=ConnectionPool.check_connection,
+    )

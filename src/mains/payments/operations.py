@@ -35,7 +35,11 @@ def chart() -> list[tuple[str, str, str]]:
         ("deposits", "Customers' deposits held", "liability"),
         ("bad_debt", "Written off", "expense"),
     ]
-    return fixed + [(f"revenue.{commodity}.{kind}", f"Revenue: {commodity}, {kind} charges", "income") for commodity in COMMODITIES for kind in CHARGE_KINDS]
+    return fixed + [
+        (f"revenue.{commodity}.{kind}", f"Revenue: {commodity}, {kind} charges", "income")
+        for commodity in COMMODITIES
+        for kind in CHARGE_KINDS
+    ]
 
 
 def ensure_chart(conn: Connection) -> None:
@@ -57,7 +61,16 @@ def post_payments(conn: Connection, *, at: datetime) -> int:
 
 
 def receive_payment(
-    conn: Connection, *, customer_id: UUID, amount: Decimal, currency: str, payment_date: date, method: str, idempotency_key: str, at: datetime, reference: str | None = None
+    conn: Connection,
+    *,
+    customer_id: UUID,
+    amount: Decimal,
+    currency: str,
+    payment_date: date,
+    method: str,
+    idempotency_key: str,
+    at: datetime,
+    reference: str | None = None,
 ) -> UUID:
     """Take a payment once under its key, post it, and give its key; the same call again gives the same payment.
 
@@ -75,5 +88,8 @@ def receive_payment(
         return row[0]
     known = conn.execute(_sql.payment_by_key, {"idempotency_key": idempotency_key}).fetchone()
     if known is None or (known[1], known[2], known[3]) != (customer_id, amount, payment_date):
-        raise UnableToReceivePayment(f"key {idempotency_key} was used for another payment", cure="give each payment a key of its own; send the same payment again with the same key and values")
+        raise UnableToReceivePayment(
+            f"key {idempotency_key} was used for another payment",
+            cure="give each payment a key of its own; send the same payment again with the same key and values",
+        )
     return known[0]

@@ -45,7 +45,7 @@ CREATE TABLE payments.ledger_entries (
     ledger_transaction_id uuid    NOT NULL REFERENCES payments.ledger_transactions,
     ledger_account        text    NOT NULL,
     customer_id           uuid    REFERENCES customers.customers,
-    account_id            uuid    REFERENCES customers.service_accounts,
+    account_id            uuid,
     bill_id               uuid,
     amount                numeric NOT NULL CHECK (amount <> 0),
     PRIMARY KEY (utility_id, ledger_entry_id),
@@ -53,6 +53,8 @@ CREATE TABLE payments.ledger_entries (
 );
 CREATE INDEX ledger_entries_of_transaction ON payments.ledger_entries (ledger_transaction_id);
 CREATE INDEX ledger_entries_of_customer ON payments.ledger_entries (customer_id, ledger_account) INCLUDE (amount, bill_id) WHERE customer_id IS NOT NULL;
+CREATE INDEX ledger_entries_of_bill ON payments.ledger_entries (bill_id) INCLUDE (ledger_account, amount) WHERE bill_id IS NOT NULL;
+CREATE INDEX ledger_entries_of_account ON payments.ledger_entries (utility_id, ledger_account) INCLUDE (amount);
 COMMENT ON TABLE payments.ledger_entries IS 'Entries of postings: debit positive, credit negative; append-only';
 COMMENT ON COLUMN payments.ledger_entries.ledger_entry_id IS 'Order of the entry';
 COMMENT ON COLUMN payments.ledger_entries.utility_id IS 'The utility';

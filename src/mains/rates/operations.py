@@ -21,7 +21,9 @@ class UnableToPublishRate(Problem):
     status = 409
 
 
-def publish_rate(conn: Connection, *, code: str, version: RateVersion, customer_class: str = "residential", approved_by: str | None = None) -> UUID:
+def publish_rate(
+    conn: Connection, *, code: str, version: RateVersion, customer_class: str = "residential", approved_by: str | None = None
+) -> UUID:
     """Publish a version of the rate `code`, from its first local date on; the version before it ends there. The same version twice changes nothing.
 
     Raises:
@@ -36,7 +38,13 @@ def publish_rate(conn: Connection, *, code: str, version: RateVersion, customer_
     if found := conn.execute(_sql.version_by_hash, known).fetchone():
         return found[0]
     source = bytes.fromhex(version.source.sha256) if version.source.sha256 else None
-    values = known | {"effective_to": version.effective_to, "document": json.dumps(documents.to_document(version)), "source_url": version.source.url or None, "source_sha256": source, "approved_by": approved_by}
+    values = known | {
+        "effective_to": version.effective_to,
+        "document": json.dumps(documents.to_document(version)),
+        "source_url": version.source.url or None,
+        "source_sha256": source,
+        "approved_by": approved_by,
+    }
     try:
         with conn.transaction():
             conn.execute(_sql.close_open_version, known)
@@ -53,16 +61,22 @@ def _schedule(conn: Connection, *, code: str, version: RateVersion, customer_cla
     """The rate of the code, made if it is new."""
     found = conn.execute(_sql.schedule_by_code, {"code": code}).fetchone()
     if found is None:
-        found = conn.execute(_sql.insert_schedule, {"code": code, "name": version.name, "commodity": version.commodity, "customer_class": customer_class}).fetchone()
+        found = conn.execute(
+            _sql.insert_schedule, {"code": code, "name": version.name, "commodity": version.commodity, "customer_class": customer_class}
+        ).fetchone()
     elif found[1] != version.commodity:
-        raise UnableToPublishRate(f"rate {code} is for {found[1]}, the version for {version.commodity}", cure="publish it under another code")
+        raise UnableToPublishRate(
+            f"rate {code} is for {found[1]}, the version for {version.commodity}", cure="publish it under another code"
+        )
     assert found is not None  # INSERT … RETURNING always answers
     return found[0]
 
 
 def _headline(version: RateVersion) -> dict[str, object]:
     """The prices that people look for first: lowest energy, sum of demand, price by period, fixed a month."""
-    energy = [(ladder.period, ladder.tiers[0].price) for charge in version.charges if isinstance(charge, Energy) for ladder in charge.ladders]
+    energy = [
+        (ladder.period, ladder.tiers[0].price) for charge in version.charges if isinstance(charge, Energy) for ladder in charge.ladders
+    ]
     demand = [ladder.tiers[0].price for charge in version.charges if isinstance(charge, Demand) for ladder in charge.ladders]
     fixed = [charge.amount for charge in version.charges if isinstance(charge, Fixed) and charge.per in ("month", "meter")]
     return {

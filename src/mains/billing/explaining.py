@@ -1,0 +1,229 @@
+"""A bill opened: every line to its formula, its clause of the tariff, its ladder, and the readings it was taken from.
+
+The lines are worked out again alone, in plain decimals, and held against those that were issued; what does not agree is not explained but reported.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import Connection
+
+from mains.base.problems import Problem
+from mains.billing import calculating, queries
+from mains.billing.freezing import frozen_segments
+from mains.billing.model import Draft, Service
+from mains.billing.queries import Bill, BillLine
+from mains.billing.runs import drafts_of
+from mains.billing.selecting import service_of_inputs
+from mains.billing.usage import IntervalUsage, interval_usage, register_usage
+from mains.rates import engine
+from mains.rates.explain import LineExplanation, explain
+from mains.rates.plan import DemandPart, EnergyPart, Plan
+from mains.rates.queries import StoredVersion, versions_by_id
+
+
+class UnableToExplainBill(Problem):
+    """The bill does not agree with what it was made from."""
+
+    status = 409
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedLine:
+    """A line as issued, with why: formula in words, exact amount before rounding, clause, ladder and base lines (numbers of lines of this bill)."""
+
+    line: BillLine
+    why: LineExplanation
+    base_lines: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedSegment:
+    """A part of the period and the rate version that priced it; local dates, half-open."""
+
+    segment_no: int
+    rate_version_id: UUID
+    rate_code: str
+    rate_schedule_name: str
+    version_number: int
+    document_sha256: str
+    from_date: str
+    to_date: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BilledReadings:
+    """The intervals a bill was taken from: integers of 10^-`decimals` kWh from `starts_at` on, every `interval_s`; `periods` names the time-of-use period of each ("" for none)."""
+
+    starts_at: datetime
+    interval_s: int
+    decimals: int
+    values: NDArray[np.int64]
+    quality: NDArray[np.uint8]
+    periods: tuple[str, ...]
+    period_of: NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillExplanation:
+    """A bill with all that stands behind it. `readings` is None where registers were read; then `channels` has the reads."""
+
+    bill: Bill
+    lines: tuple[ExplainedLine, ...]
+    segments: tuple[ExplainedSegment, ...]
+    channels: tuple[dict[str, Any], ...]
+    engine_version: str
+    readings_as_of: datetime
+    used_old_readings: bool
+    readings: BilledReadings | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The explanation as plain values: money and quantities as text, instants in RFC 3339."""
+        return _plain(
+            {
+                "bill": asdict(self.bill),
+                "lines": [
+                    asdict(line.line)
+                    | {
+                        "formula": line.why.formula,
+                        "exact": line.why.raw,
+                        "clause": line.why.clause,
+                        "ladder": [asdict(s) for s in line.why.ladder],
+                        "base_lines": line.base_lines,
+                    }
+                    for line in self.lines
+                ],
+                "segments": [asdict(segment) for segment in self.segments],
+                "inputs": {
+                    "channels": self.channels,
+                    "engine_version": self.engine_version,
+                    "readings_as_of": self.readings_as_of,
+                    "used_old_readings": self.used_old_readings,
+                },
+            }
+        )
+
+
+def explain_bill(conn: Connection, bill_id: UUID) -> BillExplanation:
+    """Open a bill: work out each line again from the frozen inputs and say how it came about.
+
+    Raises:
+        NotFound: there is no such bill here.
+        UnableToExplainBill: the remake differs from what was issued; `mains bills verify` says more.
+    """
+    found = queries.bill(conn, bill_id)
+    row = queries.inputs_of_bills(conn, [bill_id])[0]
+    service = service_of_inputs(row)
+    versions = versions_by_id(conn, {segment.rate_version_id for segment in service.segments})
+    lines = queries.lines_of_bill(conn, found)
+    as_of = _instant_that_agrees(conn, service, versions, row)
+    plans, used, usage = _worked_out(conn, service, versions, as_of)
+    whys = [why for plan, one in zip(plans, used, strict=True) for why in explain(plan, one, 0)]
+    if [why.amount for why in whys] != [line.amount for line in lines]:
+        raise UnableToExplainBill(
+            f"bill {found.bill_number}: its lines do not follow from its inputs", cure="run mains bills verify on it and keep what it says"
+        )
+    return BillExplanation(
+        bill=found, lines=_explained(lines, whys), segments=_segments(service, versions), channels=tuple(row["channels"]), engine_version=row["engine_version"],
+        readings_as_of=row["readings_as_of"], used_old_readings=as_of is not None, readings=_readings(service, plans, usage) if usage else None,
+    )  # fmt: skip
+
+
+def _instant_that_agrees(conn: Connection, service: Service, versions: dict[UUID, StoredVersion], row: dict[str, Any]) -> datetime | None:
+    """None where today's readings give the hashes that were frozen, else the instant the bill was made, whose readings the store still has."""
+    draft = drafts_of(conn, [service], versions)[0]
+    frozen = [channel["sha256"] for channel in row["channels"]]
+    if isinstance(draft, Draft) and [channel["sha256"] for channel in draft.frozen_channels] == frozen:
+        return None
+    return row["readings_as_of"]
+
+
+def _worked_out(
+    conn: Connection, service: Service, versions: dict[UUID, StoredVersion], as_of: datetime | None
+) -> tuple[list[Plan], list[engine.Determinants], IntervalUsage | None]:
+    """Plans and determinants of one service, a segment each, and its intervals where it has them."""
+    if service.commodity == "electric" and service.channels[0].interval_s is not None:
+        usage = interval_usage(conn, [service], as_of=as_of)
+        plans = calculating.plans_of(service, versions, interval_s=usage.interval_s, decimals=usage.decimals)
+        return plans, [engine.determinants(plan, usage.values) for plan in plans], usage
+    unit = calculating.rate_unit(versions[service.segments[0].rate_version_id].version)
+    reads = register_usage(conn, [service], rate_unit=unit, as_of=as_of)
+    plans = calculating.plans_of(service, versions, interval_s=None, decimals=3)
+    return plans, [engine.register_determinants(plan, reads.quantities) for plan in plans], None
+
+
+def _explained(lines: list[BillLine], whys: list[LineExplanation]) -> tuple[ExplainedLine, ...]:
+    """Lines with their reasons; base lines, which a plan numbers in its own layout, as numbers of this bill."""
+    number_of = {(line.segment_no, why.index): line.line_no for line, why in zip(lines, whys, strict=True)}
+    return tuple(
+        ExplainedLine(
+            line=line,
+            why=why,
+            base_lines=tuple(number_of[line.segment_no, base.index] for base in why.base if (line.segment_no, base.index) in number_of),
+        )
+        for line, why in zip(lines, whys, strict=True)
+    )
+
+
+def _segments(service: Service, versions: dict[UUID, StoredVersion]) -> tuple[ExplainedSegment, ...]:
+    found = []
+    for number, frozen in enumerate(frozen_segments(service), start=1):
+        stored = versions[UUID(frozen["rate_version_id"])]
+        found.append(
+            ExplainedSegment(
+                segment_no=number,
+                rate_version_id=stored.rate_version_id,
+                rate_code=stored.rate_code,
+                rate_schedule_name=stored.rate_schedule_name,
+                version_number=stored.version_number,
+                document_sha256=frozen["document_sha256"],
+                from_date=frozen["from_date"],
+                to_date=frozen["to_date"],
+            )  # fmt: skip
+        )
+    return tuple(found)
+
+
+def _readings(service: Service, plans: list[Plan], usage: IntervalUsage) -> BilledReadings:
+    """The intervals with the time-of-use period of each, from the energy charge that tells most periods apart, else from a demand charge."""
+    names: list[str] = [""]
+    period_of = np.zeros(usage.values.shape[1], dtype=np.int16)
+    for plan in plans:
+        parts = [part for part in plan.parts if isinstance(part, EnergyPart)] or [
+            part for part in plan.parts if isinstance(part, DemandPart)
+        ]
+        part = max(parts, key=lambda part: len(part.register.periods), default=None)
+        if part is None or len(part.register.periods) < 2:
+            continue
+        atom_of = np.repeat(plan.atoms, np.diff([*plan.starts, plan.intervals]))
+        for period, atoms in zip(part.register.periods, part.register.atoms, strict=True):
+            if period not in names:
+                names.append(period)
+            period_of[np.isin(atom_of, [atom for atom in atoms if atom in plan.inside])] = names.index(period)
+    return BilledReadings(
+        starts_at=service.period[0],
+        interval_s=usage.interval_s,
+        decimals=usage.decimals,
+        values=usage.values[0],
+        quality=usage.quality[0],
+        periods=tuple(names),
+        period_of=period_of,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Values as JSON has them: decimals, keys, dates and instants as text."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return (
+        value if value is None or isinstance(value, bool | int | str) else value.isoformat() if hasattr(value, "isoformat") else str(value)
+    )

@@ -1,0 +1,32 @@
+"""Writes other than the run itself: cycles, and taking a bill back. The caller owns the transaction."""
+
+from datetime import datetime
+from uuid import UUID
+
+from psycopg import Connection
+
+from mains.base.problems import Problem
+from mains.base.sql import Statements
+
+_sql = Statements("mains.billing", "operations.sql")
+
+
+class UnableToCancelBill(Problem):
+    """The bill cannot be cancelled."""
+
+    status = 409
+
+
+def make_cycle(conn: Connection, *, cycle_code: str, description: str, due_days: int = 21) -> None:
+    """Make a billing cycle, or change the words and days of one that is there; bills fall due `due_days` after they are issued."""
+    conn.execute(_sql.make_cycle, {"cycle_code": cycle_code, "description": description, "due_days": due_days})
+
+
+def cancel_bill(conn: Connection, *, bill_id: UUID, at: datetime) -> None:
+    """Take a bill back; the next run of its cycle bills the period again as the next revision.
+
+    Raises:
+        UnableToCancelBill: the bill is unknown here or cancelled already.
+    """
+    if conn.execute(_sql.cancel_bill, {"bill_id": bill_id, "at": at}).fetchone() is None:
+        raise UnableToCancelBill(f"bill {bill_id} is unknown here, or cancelled already", cure="look the bill up by its number")
