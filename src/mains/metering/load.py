@@ -1,0 +1,197 @@
+"""Reading in bulk: the intervals of many channels over a stretch of time as dense arrays, and fingerprints of what was read.
+
+Blocks are standard-time days, so a local day, a month or a billing period is a slice, whatever the clocks did in it.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import LiteralString
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import Connection
+
+from mains.base.problems import Problem
+from mains.base.sql import Statements
+from mains.metering.blocks import DAY
+from mains.metering.model import MISSING, Quality
+from mains.metering.wire import Packed, unpack
+
+_sql = Statements("mains.metering", "queries.sql")
+_AT_A_TIME = 16_000_000
+
+
+class IntervalsDiffer(Problem):
+    """The channels, or the days of one, have intervals of different lengths."""
+
+    status = 422
+
+
+class ChannelNotFound(Problem):
+    """A channel is not here, or belongs to another utility."""
+
+    status = 404
+
+
+class WindowNotOnGrid(Problem):
+    """The stretch of time does not begin and end with an interval."""
+
+    status = 422
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Readings:
+    """Intervals of channels that start in [from_at, to_at), dense: row i is channel_ids[i], column k starts at from_at + k x interval_s.
+
+    `values` int32 raw, `MISSING` where there is nothing; `quality` uint8, `Quality.MISSING` there; both [channels, intervals].
+    `versions` int16 [channels]: the highest version among the blocks read, 0 where there are none. `fingerprints`: see `block_fingerprints`; None unless asked for.
+    """
+
+    channel_ids: NDArray[np.int64]
+    from_at: datetime
+    to_at: datetime
+    interval_s: int
+    values: NDArray[np.int32]
+    quality: NDArray[np.uint8]
+    versions: NDArray[np.int16]
+    fingerprints: list[bytes] | None = None
+
+    def starts(self) -> NDArray[np.int64]:
+        """Start of each interval, epoch seconds."""
+        return int(self.from_at.timestamp()) + np.arange(self.values.shape[1], dtype=np.int64) * self.interval_s
+
+
+def load(
+    conn: Connection, channel_ids: Sequence[int], from_at: datetime, to_at: datetime, *, interval_s: int | None = None, with_fingerprints: bool = False
+) -> Readings:
+    """Intervals of channels of one interval length that start in [from_at, to_at), in the order asked; instants are aware.
+
+    `interval_s` None takes the length that the channels have.
+
+    Raises:
+        ChannelNotFound: a channel is not here.
+        IntervalsDiffer: channels or stored days differ in interval length.
+        WindowNotOnGrid: from_at or to_at lies inside an interval.
+    """
+    return _load(conn, channel_ids, from_at, to_at, interval_s=interval_s, with_fingerprints=with_fingerprints, as_of=None)
+
+
+def load_as_of(
+    conn: Connection, channel_ids: Sequence[int], from_at: datetime, to_at: datetime, *, as_of: datetime, interval_s: int | None = None, with_fingerprints: bool = False
+) -> Readings:
+    """The same as the store held it at the instant `as_of` of the database's clock, from the history of blocks that were replaced since."""
+    return _load(conn, channel_ids, from_at, to_at, interval_s=interval_s, with_fingerprints=with_fingerprints, as_of=as_of)
+
+
+def block_fingerprints(conn: Connection, channel_ids: Sequence[int], from_at: datetime, to_at: datetime, *, as_of: datetime | None = None) -> list[bytes]:
+    """SHA-256 of each channel's blocks that touch [from_at, to_at), in the order asked: proof of what a bill was made from.
+
+    Hashed is, block after block in order of time: interval length (4 bytes), width (2), then channel, start, version, offset, quality, values and qualities as the
+    database packs them. A channel without blocks has the hash of nothing.
+    """
+    wanted = np.asarray(channel_ids, dtype=np.int64)
+    return _fingerprints(wanted, list(_packed(conn, wanted, from_at, to_at, as_of=as_of, at_a_time=10_000)))
+
+
+def _load(
+    conn: Connection, channel_ids: Sequence[int], from_at: datetime, to_at: datetime, *, interval_s: int | None, with_fingerprints: bool, as_of: datetime | None
+) -> Readings:
+    wanted = np.asarray(channel_ids, dtype=np.int64)
+    step = interval_s or _interval_of(conn, wanted)
+    begin, end = from_at.timestamp(), to_at.timestamp()
+    if begin % 60 or end % 60 or (end - begin) % step or begin > end:
+        raise WindowNotOnGrid(f"[{from_at.isoformat()}, {to_at.isoformat()}) is not a whole number of intervals of {step} s", cure="let both ends fall on an interval's start")
+    count = int(end - begin) // step
+    values = np.full((len(wanted), count), MISSING, dtype=np.int32)
+    quality = np.full((len(wanted), count), Quality.MISSING, dtype=np.uint8)
+    versions = np.zeros(len(wanted), dtype=np.int16)
+    order = np.argsort(wanted, kind="stable")
+    if (np.diff(wanted[order]) == 0).any():
+        raise ValueError("a channel was asked for twice")
+    kept: list[Packed] = []
+    for packed in _packed(conn, wanted, from_at, to_at, as_of=as_of, at_a_time=max(1, _AT_A_TIME // max(count, 1))):
+        if packed.interval_s != step:
+            raise IntervalsDiffer(
+                f"channel {packed.channel_id[0]} has days of {packed.interval_s} s intervals between {from_at.isoformat()} and {to_at.isoformat()}, not {step} s",
+                cure="load the days before and after the change apart",
+            )
+        row = order[np.searchsorted(wanted, packed.channel_id, sorter=order)]
+        _place(packed, row, (int(begin), count, step), values, quality)
+        np.maximum.at(versions, row, packed.records["version"].astype(np.int16))
+        if with_fingerprints:
+            kept.append(packed)
+    quality[values == MISSING] = Quality.MISSING
+    return Readings(
+        channel_ids=wanted, from_at=from_at, to_at=to_at, interval_s=step, values=values, quality=quality, versions=versions,
+        fingerprints=_fingerprints(wanted, kept) if with_fingerprints else None,
+    )  # fmt: skip
+
+
+def _place(packed: Packed, row: NDArray[np.intp], window: tuple[int, int, int], values: NDArray[np.int32], quality: NDArray[np.uint8]) -> None:
+    """Put blocks where they belong: blocks with the same start are one slice of the window."""
+    begin, count, step = window
+    starts = packed.block_start
+    stored, marks = packed.values(), packed.quality()
+    slots = DAY // step
+    for start in np.unique(starts).tolist():
+        if (start - begin) % step:
+            raise WindowNotOnGrid(f"the window begins inside an interval of channel {packed.channel_id[starts == start][0]}", cure="let both ends fall on an interval's start")
+        at = (start - begin) // step
+        low, high = max(at, 0), min(at + slots, count)
+        if low >= high:
+            continue
+        same = np.flatnonzero(starts == start)
+        rows, inner = row[same], slice(low - at, high - at)
+        values[rows, low:high] = stored[same, inner]
+        quality[rows, low:high] = marks[same, inner] if marks.shape[1] > 1 else marks[same]
+
+
+def _packed(
+    conn: Connection, channels: NDArray[np.int64], from_at: datetime, to_at: datetime, *, as_of: datetime | None, at_a_time: int
+) -> Iterator[Packed]:
+    """Blocks of channels that touch a stretch of time, in groups of one size, some channels at a time."""
+    statement: LiteralString = _sql.packed_blocks if as_of is None else _sql.packed_blocks_as_of
+    distinct = np.unique(channels)
+    for at in range(0, len(distinct), at_a_time):
+        asked = {"channels": distinct[at : at + at_a_time].tolist(), "from_at": from_at, "to_at": to_at, "as_of": as_of}
+        with conn.cursor(binary=True) as cursor:
+            for interval_s, width, is_mixed, packed in cursor.execute(statement, asked):
+                whole = unpack(packed, interval_s=interval_s, width=width, is_mixed=is_mixed)
+                touches = whole.block_start + DAY > from_at.timestamp()
+                yield whole if touches.all() else Packed(interval_s=interval_s, records=whole.records[touches])
+
+
+def _fingerprints(wanted: NDArray[np.int64], groups: list[Packed]) -> list[bytes]:
+    """SHA-256 a channel over its blocks in order of time."""
+    hashes = {channel: hashlib.sha256() for channel in wanted.tolist()}
+    pieces: list[tuple[int, int, bytes]] = []
+    for group in groups:
+        size, raw = group.records.dtype.itemsize, group.records.tobytes()
+        head = group.interval_s.to_bytes(4) + group.records.dtype["vals"].base.itemsize.to_bytes(2)
+        for i, (channel, start) in enumerate(zip(group.channel_id.tolist(), group.block_start.tolist(), strict=True)):
+            pieces.append((channel, start, head + raw[i * size : (i + 1) * size]))
+    for channel, _, piece in sorted(pieces, key=lambda each: each[:2]):
+        hashes[channel].update(piece)
+    return [hashes[channel].digest() for channel in wanted.tolist()]
+
+
+def _interval_of(conn: Connection, channels: NDArray[np.int64]) -> int:
+    """The one interval length of channels, s."""
+    found = dict(conn.execute(_sql.interval_of_channels, {"channels": np.unique(channels).tolist()}).fetchall())
+    missing = [channel for channel in channels.tolist() if channel not in found]
+    if missing:
+        raise ChannelNotFound(f"channel {missing[0]} is not here", cure="see mains readings show, or GET /v1/channels")
+    lengths = set(found.values())
+    if len(lengths) > 1 or None in lengths:
+        raise IntervalsDiffer(
+            "the channels have intervals of " + ", ".join("no length (registers)" if each is None else f"{each} s" for each in sorted(lengths, key=str)),
+            cure="load channels of one length together; registers are read with registers.usage",
+        )
+    return lengths.pop() if lengths else 900
+
+
+def as_instant(epoch_s: int) -> datetime:
+    """An instant of epoch seconds, aware, also before 1970."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=epoch_s)

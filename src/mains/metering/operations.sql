@@ -1,0 +1,125 @@
+-- name: ensure_partitions
+-- Makes the months that readings need.
+SELECT metering.ensure_partitions(%(from_at)s, %(to_at)s);
+
+-- name: open_batch
+-- A delivery that has begun; it is unfinished until close_batch.
+INSERT INTO metering.ingest_batches (source, format, sha256, received_at) VALUES (%(source)s, %(format)s, %(sha256)s, %(at)s)
+RETURNING batch_id;
+
+-- name: close_batch
+-- A delivery is stored: what was in it, and that it is finished.
+UPDATE metering.ingest_batches
+SET finished_at = clock_timestamp(), readings_found = %(found)s, readings_accepted = %(accepted)s, readings_quarantined = %(quarantined)s, readings_new = %(new)s,
+    readings_changed = %(changed)s, raw_sum = %(raw_sum)s, sha256 = coalesce(%(sha256)s, sha256)
+WHERE batch_id = %(batch_id)s
+RETURNING batch_id;
+
+-- name: create_staging
+-- Where blocks wait to be merged: gone with the transaction. It names its columns itself, so that no lock on the blocks stands in the way of a new partition.
+CREATE TEMPORARY TABLE staged_blocks (
+    seq bigint GENERATED ALWAYS AS IDENTITY, channel_id bigint NOT NULL, block_start timestamptz NOT NULL, total bigint NOT NULL, utility_id uuid NOT NULL, peak integer NOT NULL,
+    batch_id integer NOT NULL, interval_s integer NOT NULL, utc_offset_min smallint NOT NULL, n_valid smallint NOT NULL, quality smallint NOT NULL, width smallint NOT NULL,
+    vals bytea NOT NULL, qual bytea
+) ON COMMIT DROP;
+
+-- name: create_replacements
+-- Where merged blocks wait to replace stored ones.
+CREATE TEMPORARY TABLE replacing_blocks (
+    channel_id bigint NOT NULL, block_start timestamptz NOT NULL, total bigint NOT NULL, utility_id uuid NOT NULL, peak integer NOT NULL, batch_id integer NOT NULL,
+    interval_s integer NOT NULL, utc_offset_min smallint NOT NULL, n_valid smallint NOT NULL, quality smallint NOT NULL, width smallint NOT NULL, vals bytea NOT NULL, qual bytea
+) ON COMMIT DROP;
+
+-- name: analyze_staging
+-- Lets the planner know how many blocks wait.
+ANALYZE pg_temp.staged_blocks;
+
+-- name: allow_sorting
+-- Memory for sorting the staged blocks, for this transaction.
+SELECT set_config('work_mem', '64MB', true);
+
+-- name: staged_bounds
+-- How many blocks wait, from when to when.
+SELECT count(*), min(block_start), max(block_start) FROM pg_temp.staged_blocks;
+
+-- name: insert_staged
+-- Staged blocks for days that have none, in the order of the key so that two importers never wait for each other in a circle; days that have one are left.
+WITH inserted AS (
+    INSERT INTO metering.interval_blocks (channel_id, block_start, total, utility_id, peak, batch_id, interval_s, utc_offset_min, n_valid, quality, width, vals, qual)
+    SELECT DISTINCT ON (channel_id, block_start) channel_id, block_start, total, utility_id, peak, batch_id, interval_s, utc_offset_min, n_valid, quality, width, vals, qual
+    FROM pg_temp.staged_blocks
+    WHERE n_valid > 0
+    ORDER BY channel_id, block_start, seq
+    ON CONFLICT (channel_id, block_start) DO NOTHING
+    RETURNING n_valid
+)
+SELECT count(*), coalesce(sum(n_valid), 0)::bigint FROM inserted;
+
+-- name: lock_differing
+-- Stored blocks that differ from a staged one, side by side, locked in the order of the key; a slice after one place.
+SELECT b.channel_id, b.block_start, s.seq, b.utc_offset_min,
+       b.interval_s AS interval_s, b.width, b.vals, b.quality, b.qual,
+       s.interval_s AS new_interval_s, s.width AS new_width, s.vals AS new_vals, s.quality AS new_quality, s.qual AS new_qual
+FROM pg_temp.staged_blocks s JOIN metering.interval_blocks b ON b.channel_id = s.channel_id AND b.block_start = s.block_start
+WHERE b.block_start >= %(first)s AND b.block_start <= %(last)s AND s.n_valid > 0
+  AND (b.vals <> s.vals OR b.width <> s.width OR b.quality <> s.quality OR b.interval_s <> s.interval_s OR b.qual IS DISTINCT FROM s.qual)
+  AND (s.channel_id, s.block_start, s.seq) > (%(after_channel)s, %(after_start)s, %(after_seq)s)
+ORDER BY s.channel_id, s.block_start, s.seq
+LIMIT %(limit)s
+FOR UPDATE OF b;
+
+-- name: replace_blocks
+-- Merged blocks take the place of stored ones; the trigger keeps what they replace.
+UPDATE metering.interval_blocks b
+SET total = r.total, peak = r.peak, batch_id = r.batch_id, n_valid = r.n_valid, quality = r.quality, width = r.width, vals = r.vals, qual = r.qual
+FROM pg_temp.replacing_blocks r
+WHERE b.channel_id = r.channel_id AND b.block_start = r.block_start AND b.block_start >= %(first)s AND b.block_start <= %(last)s;
+
+-- name: empty_replacements
+-- Makes room for the next slice.
+TRUNCATE pg_temp.replacing_blocks;
+
+-- name: drop_staging
+-- The staged blocks are merged.
+DROP TABLE pg_temp.staged_blocks;
+
+-- name: drop_replacements
+-- The merged blocks are in place.
+DROP TABLE pg_temp.replacing_blocks;
+
+-- name: quarantine
+-- What was refused of a delivery.
+INSERT INTO metering.quarantine (batch_id, file, line, field, code, message, cure, severity, readings)
+SELECT %(batch_id)s, q.file, q.line, q.field, q.code, q.message, q.cure, q.severity, q.readings
+FROM unnest(%(files)s::text[], %(lines)s::integer[], %(fields)s::text[], %(codes)s::text[], %(messages)s::text[], %(cures)s::text[], %(severities)s::text[], %(readings)s::bigint[])
+    AS q (file, line, field, code, message, cure, severity, readings);
+
+-- name: register_channels
+-- Channels of meters that are registered; one that is there stays as it is.
+INSERT INTO metering.channels (meter_id, register, commodity, quantity, flow, unit, pow10, multiplier, kwh_factor, interval_s, utc_offset_min)
+SELECT c.meter_id, c.register, c.commodity, c.quantity, c.flow, c.unit, c.pow10, c.multiplier, c.kwh_factor, c.interval_s, c.utc_offset_min
+FROM unnest(%(meter_ids)s::uuid[], %(registers)s::text[], %(commodities)s::text[], %(quantities)s::text[], %(flows)s::text[], %(units)s::text[], %(pow10s)s::smallint[],
+            %(multipliers)s::numeric[], %(kwh_factors)s::numeric[], %(intervals)s::integer[], %(offsets)s::smallint[])
+    AS c (meter_id, register, commodity, quantity, flow, unit, pow10, multiplier, kwh_factor, interval_s, utc_offset_min)
+ORDER BY c.meter_id, c.register
+ON CONFLICT (meter_id, register) DO NOTHING
+RETURNING channel_id;
+
+-- name: retire_reads
+-- Register reads that a correction takes the place of.
+UPDATE metering.register_reads r SET is_current = false
+FROM unnest(%(channels)s::bigint[], %(instants)s::timestamptz[]) AS gone (channel_id, read_at)
+WHERE r.channel_id = gone.channel_id AND r.read_at = gone.read_at AND r.is_current;
+
+-- name: insert_reads
+-- Register reads, each as the next version of its instant.
+INSERT INTO metering.register_reads (channel_id, read_at, version, raw, read_kind, from_at, quality, batch_id)
+SELECT n.channel_id, n.read_at, coalesce((SELECT max(o.version) FROM metering.register_reads o WHERE o.channel_id = n.channel_id AND o.read_at = n.read_at), 0) + 1,
+       n.raw, n.read_kind, n.from_at, n.quality, %(batch_id)s
+FROM unnest(%(channels)s::bigint[], %(instants)s::timestamptz[], %(raws)s::bigint[], %(kinds)s::text[], %(starts)s::timestamptz[], %(qualities)s::smallint[])
+    AS n (channel_id, read_at, raw, read_kind, from_at, quality)
+ORDER BY n.channel_id, n.read_at;
+
+-- name: analyze_blocks
+-- Tells the planner what a large load brought.
+ANALYZE metering.interval_blocks;

@@ -1,0 +1,100 @@
+-- name: packed_blocks
+-- Blocks of channels that touch a stretch of time, strung together by size: 22 bytes of head, then values, then qualities where they are mixed.
+SELECT interval_s, width, qual IS NOT NULL AS is_mixed,
+       string_agg(int8send(channel_id) || timestamptz_send(block_start) || int2send(version) || int2send(utc_offset_min) || int2send(quality) || vals || coalesce(qual, ''), '')
+FROM metering.interval_blocks
+WHERE channel_id = ANY (%(channels)s) AND block_start > %(from_at)s - interval '24 hours' AND block_start < %(to_at)s
+GROUP BY interval_s, width, qual IS NOT NULL;
+
+-- name: packed_blocks_as_of
+-- The same, as the blocks stood at an instant: a replaced version where it was replaced later, nothing where the first version came later.
+SELECT interval_s, width, qual IS NOT NULL AS is_mixed,
+       string_agg(int8send(channel_id) || timestamptz_send(block_start) || int2send(version) || int2send(utc_offset_min) || int2send(quality) || vals || coalesce(qual, ''), '')
+FROM (
+    SELECT DISTINCT ON (stood.channel_id, stood.block_start) stood.*
+    FROM (
+        SELECT channel_id, block_start, version, batch_id, interval_s, utc_offset_min, quality, width, vals, qual
+        FROM metering.interval_block_history
+        WHERE channel_id = ANY (%(channels)s) AND block_start > %(from_at)s - interval '24 hours' AND block_start < %(to_at)s AND replaced_at > %(as_of)s
+        UNION ALL
+        SELECT channel_id, block_start, version, batch_id, interval_s, utc_offset_min, quality, width, vals, qual
+        FROM metering.interval_blocks
+        WHERE channel_id = ANY (%(channels)s) AND block_start > %(from_at)s - interval '24 hours' AND block_start < %(to_at)s
+    ) AS stood
+    ORDER BY stood.channel_id, stood.block_start, stood.version
+) AS then_current
+WHERE version > 1 OR EXISTS (SELECT FROM metering.ingest_batches i WHERE i.batch_id = then_current.batch_id AND i.finished_at <= %(as_of)s)
+GROUP BY interval_s, width, qual IS NOT NULL;
+
+-- name: interval_of_channels
+-- Interval lengths of channels, s.
+SELECT channel_id, interval_s FROM metering.channels WHERE channel_id = ANY (%(channels)s);
+
+-- name: channels_of_meters
+-- Channels of meters by the meters' numbers.
+SELECT c.channel_id, c.meter_id, m.meter_number, c.register, c.commodity, c.quantity, c.flow, c.unit, c.pow10, c.multiplier, c.kwh_factor, c.interval_s, c.utc_offset_min
+FROM devices.meters m JOIN metering.channels c ON c.meter_id = m.meter_id
+WHERE m.meter_number = ANY (%(numbers)s);
+
+-- name: channels_page
+-- Channels in order of their key, after one; of one meter where its number is given, of one account where its number is given.
+SELECT c.channel_id, c.meter_id, m.meter_number, c.register, c.commodity, c.quantity, c.flow, c.unit, c.pow10, c.multiplier, c.kwh_factor, c.interval_s, c.utc_offset_min
+FROM metering.channels c JOIN devices.meters m ON m.meter_id = c.meter_id
+WHERE c.channel_id > %(after)s
+  AND (%(meter_number)s::text IS NULL OR m.meter_number = %(meter_number)s)
+  AND (%(account_number)s::text IS NULL OR EXISTS (
+      SELECT FROM devices.meter_installations i JOIN customers.service_accounts a ON a.service_point_id = i.service_point_id AND a.active_period && i.installed_period
+      WHERE i.meter_id = c.meter_id AND a.account_number = %(account_number)s))
+ORDER BY c.channel_id
+LIMIT %(limit)s;
+
+-- name: channels_by_id
+-- Channels by key.
+SELECT c.channel_id, c.meter_id, m.meter_number, c.register, c.commodity, c.quantity, c.flow, c.unit, c.pow10, c.multiplier, c.kwh_factor, c.interval_s, c.utc_offset_min
+FROM metering.channels c JOIN devices.meters m ON m.meter_id = c.meter_id
+WHERE c.channel_id = ANY (%(channels)s)
+ORDER BY c.channel_id;
+
+-- name: register_reads
+-- Current register reads of channels from one instant to another, both included, with the digits of the meter's dial.
+SELECT r.channel_id, r.read_at, r.from_at, r.raw, r.read_kind, r.quality, m.dial_digits
+FROM metering.register_reads r JOIN metering.channels c ON c.channel_id = r.channel_id JOIN devices.meters m ON m.meter_id = c.meter_id
+WHERE r.channel_id = ANY (%(channels)s) AND r.is_current AND r.read_at >= %(from_at)s AND r.read_at <= %(to_at)s
+ORDER BY r.channel_id, r.read_at;
+
+-- name: current_reads
+-- The current register reads at given channels and instants.
+SELECT r.channel_id, r.read_at, r.from_at, r.raw, r.read_kind, r.quality, r.version
+FROM metering.register_reads r
+JOIN unnest(%(channels)s::bigint[], %(instants)s::timestamptz[]) AS wanted (channel_id, read_at) ON wanted.channel_id = r.channel_id AND wanted.read_at = r.read_at
+WHERE r.is_current;
+
+-- name: batches_page
+-- Deliveries, newest first, before one.
+SELECT batch_id, source, format, encode(sha256, 'hex') AS sha256, received_at, finished_at, actor, readings_found, readings_accepted, readings_quarantined, readings_new,
+       readings_changed, raw_sum
+FROM metering.ingest_batches
+WHERE %(before)s::integer IS NULL OR batch_id < %(before)s
+ORDER BY batch_id DESC
+LIMIT %(limit)s;
+
+-- name: quarantine_page
+-- What was refused and nobody has dealt with, newest first, before one; of one delivery, of one kind, where they are given.
+SELECT quarantine_id, batch_id, file, line, field, code, message, cure, severity, readings, created_at, resolved_at, resolved_by
+FROM metering.quarantine
+WHERE (%(before)s::bigint IS NULL OR quarantine_id < %(before)s) AND (%(batch_id)s::integer IS NULL OR batch_id = %(batch_id)s) AND (%(code)s::text IS NULL OR code = %(code)s)
+  AND (%(with_resolved)s OR resolved_at IS NULL)
+ORDER BY quarantine_id DESC
+LIMIT %(limit)s;
+
+-- name: quarantine_totals
+-- What waits in quarantine by kind: places, readings and when it was last seen.
+SELECT code, severity, count(*) AS places, sum(readings)::bigint AS readings, min(cure) AS cure, max(created_at) AS last_seen
+FROM metering.quarantine
+WHERE resolved_at IS NULL
+GROUP BY code, severity
+ORDER BY readings DESC, places DESC, code;
+
+-- name: zone_of_utility
+-- The zone in which the utility's days begin.
+SELECT timezone FROM network.utilities WHERE utility_id = identity.current_utility();
