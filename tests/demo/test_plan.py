@@ -4,7 +4,9 @@ import dataclasses
 import re
 from collections import Counter, defaultdict
 from datetime import date
+from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -204,12 +206,12 @@ def test_one_customer_left_and_another_moved_in_after(town):
     assert {a.to_date for a in plan.accounts if a.customer == mover.key and a not in new} == {stories.MOVED_OUT}
 
 
-def test_an_exchanged_meter_comes_off_before_the_new_one_goes_on(town):
+def test_an_exchanged_meter_comes_off_when_the_new_one_goes_on(town):
     customer = town.story["meter_exchange"]
     point = next(a.service_point for a in town.plan.accounts if a.customer == customer.key and a.commodity == "electric")
     old, new = sorted((i for i in town.plan.installations if i.service_point == point), key=lambda i: i.from_at)
-    assert old.to_at is not None
-    assert old.to_at < new.from_at
+    assert old.to_at == new.from_at == stories.exchange_at("America/Chicago")
+    assert new.to_at is None
     assert (old.reason, new.reason) == ("new", "exchange")
 
 
@@ -237,3 +239,18 @@ def test_every_tariff_is_sound_and_survives_as_a_document():
 def test_a_demo_needs_a_customer():
     with pytest.raises(ValueError, match="at least one"):
         generate.plan(customers=0)
+
+
+def test_gas_has_a_heat_content_for_every_month_of_the_span():
+    heat = tariffs.heat_contents()
+    assert (heat[0][0], heat[-1][1]) == (date(2025, 10, 1), date(2026, 11, 1))
+    assert all(Decimal("1.02") < value < Decimal("1.05") for _, _, value in heat)
+    assert all(a[1] == b[0] for a, b in pairwise(heat))
+
+
+def test_the_page_about_the_demo_names_every_story_and_every_rate():
+    page = (Path(__file__).parents[2] / "docs/explanation/the-demo-utility.md").read_text()
+    rows = {tuple(cell.strip() for cell in line.split("|")[1:3]) for line in page.splitlines() if line.startswith("|")}
+    assert {(str(number), story) for number, story in stories.STORIES.items()} <= rows
+    assert all(tariff.code in page for tariff in tariffs.tariffs())
+    assert str(generate.DEFAULT_SEED) in page

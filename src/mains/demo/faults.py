@@ -17,7 +17,7 @@ MISSING = np.iinfo(np.int32).min
 ESTIMATED, QUESTIONABLE, NO_VALUE = 2, 6, 15
 """Quality codes of metering's scale."""
 _WEEK = 7 * SLOTS_A_DAY
-_GAPS_A_METER_DAY = 0.0005
+_GAPS_A_METER_DAY, _DAYS_A_GAP = 0.0005, 1.65
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Flaw:
 
 
 def flaws(seed: int, utility: str, number: int, calendar: Span) -> list[Flaw]:
-    """What is planted in a premise's electricity: its story, and chance (gaps: a binomial draw over the days; a spike at one in 60)."""
+    """What is planted in a premise's electricity: its story, or by chance one gap at 12 premises in 100, or a spike at one in 60."""
     source, story, found = chance(seed, utility, "flaws", number), stories.story_of(utility, number), []
     at = calendar.slot_of_midnight
     if story == "real_gap":
@@ -42,7 +42,7 @@ def flaws(seed: int, utility: str, number: int, calendar: Span) -> list[Flaw]:
     gap_draw, spike_draw = source.random(), source.random()
     if story:
         return found
-    if gap_draw < DAYS * _GAPS_A_METER_DAY * 0.75:
+    if gap_draw < DAYS * _GAPS_A_METER_DAY / _DAYS_A_GAP:
         whole = source.random() < 0.35
         day = source.randrange(8, DAYS - 10)
         start = day * SLOTS_A_DAY + (0 if whole else source.randrange(80))

@@ -110,7 +110,7 @@ def reads(
         stories.story_of(utility, where.number),
         10 ** dial_digits(commodity, where.customer_class),
     )
-    start = source.randrange(dial * 3 // 4)
+    start = source.randrange(dial)
     used = np.concatenate([[0], np.floor(np.cumsum(use)).astype(np.int64)])
     if story == "gas_rollover" and commodity == "gas":
         start = dial - int(used[_day(date(2026, 1, 1))]) - 20

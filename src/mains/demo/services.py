@@ -24,12 +24,13 @@ _HABITS = (("autopay", 0.38), ("prompt", 0.42), ("late", 0.13), ("partial", 0.05
 
 @dataclass(slots=True, kw_only=True)
 class Services:
-    """The growing lists of one utility's services; `channels` are still without an index and in the order of customers."""
+    """The growing lists of one utility's services; `points_of` by customer's number; `channels` still without an index."""
 
     utility: Utility
     seed: int
     calendar: Span
     points: list[ServicePoint] = field(default_factory=list)
+    points_of: dict[int, list[ServicePoint]] = field(default_factory=dict)
     meters: list[Meter] = field(default_factory=list)
     installations: list[Installation] = field(default_factory=list)
     accounts: list[Account] = field(default_factory=list)
@@ -82,6 +83,7 @@ def _point(
         is_critical=commodity == "electric" and has.life == "clinic",
     )
     to.points.append(point)
+    to.points_of.setdefault(where.number, []).append(point)
     return point
 
 
@@ -101,9 +103,10 @@ def _meters(to: Services, point: ServicePoint, where: Site, has: Belongings, sou
         begins = to.calendar.slot_of_midnight(stories.NEW_BUILDING)
         start = datetime(stories.NEW_BUILDING.year, stories.NEW_BUILDING.month, stories.NEW_BUILDING.day, tzinfo=zone)
     if story == "meter_exchange" and point.commodity == "electric":
-        off, on = stories.exchange_at(to.utility.timezone)
-        _hang(to, point, where, has, generation=1, from_at=start, to_at=off, slots=(0, to.calendar.slot_of(off)), reason="new")
-        _hang(to, point, where, has, generation=2, from_at=on, to_at=None, slots=(to.calendar.slot_of(on), SLOTS), reason="exchange")
+        at = stories.exchange_at(to.utility.timezone)
+        slot = to.calendar.slot_of(at)
+        _hang(to, point, where, has, generation=1, from_at=start, to_at=at, slots=(0, slot), reason="new")
+        _hang(to, point, where, has, generation=2, from_at=at, to_at=None, slots=(slot, SLOTS), reason="exchange")
     else:
         _hang(to, point, where, has, generation=1, from_at=start, to_at=None, slots=(begins, SLOTS), reason="new")
 
@@ -187,7 +190,7 @@ def _accounts(to: Services, point: ServicePoint, customer: Customer, where: Site
 
 def moved_accounts(to: Services, *, mover: Customer, home_number: int) -> None:
     """The mover's second agreements: every service of the house that the neighbour left, from the day of moving in."""
-    for point in [p for p in to.points if p.service_point_number[2:] == f"{home_number:06d}"]:
+    for point in to.points_of[home_number]:
         account = _account(to, point, mover.key, home_number, generation=2, from_date=stories.MOVED_IN, to_date=None)
         _assign(to, account, {"electric": "RS-1", "gas": "GR-1", "water": "WR-1"}[point.commodity], stories.MOVED_IN, None)
 

@@ -32,8 +32,7 @@ NEIGHBOUR_LEFT = date(2026, 5, 16)
 """who left the town, with a final bill, on this one."""
 RATE_SWITCH = date(2026, 3, 1)
 NEW_BUILDING = date(2026, 4, 15)
-EXCHANGE_MINUTES = (10, 15), (10, 45)
-EXCHANGE_DATE = date(2026, 2, 17)
+EXCHANGE = "2026-02-17T10:15"
 REAL_GAP = date(2026, 8, 11), date(2026, 8, 13)
 ESTIMATED = date(2026, 1, 6), date(2026, 1, 11)
 SPIKE_DATE = date(2026, 6, 9)
@@ -51,8 +50,6 @@ def story_of(utility: str, number: int) -> str:
     return STORIES.get(number % EVERY, "") if utility == "riverbend" else ""
 
 
-def exchange_at(timezone: str) -> tuple[datetime, datetime]:
-    """When the old meter of a meter_exchange came off and the new one went on."""
-    day = EXCHANGE_DATE
-    off, on = (datetime(day.year, day.month, day.day, h, m, tzinfo=ZoneInfo(timezone)) for h, m in EXCHANGE_MINUTES)
-    return off, on
+def exchange_at(timezone: str) -> datetime:
+    """When the old meter of a meter_exchange came off and the new one went on, within the same quarter of an hour."""
+    return datetime.fromisoformat(EXCHANGE).replace(tzinfo=ZoneInfo(timezone))

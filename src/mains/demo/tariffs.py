@@ -1,7 +1,7 @@
 """The tariff book of the demo: invented rates with clauses, two of them with a price change on 1 July 2026, written as rate versions and
 given as documents.
 
-Electric rates price kWh and kW, gas rates therms (a hundred cubic feet times the heating value), water rates thousands of gallons.
+Electric rates price kWh and kW, gas rates therms (hundreds of cubic feet times the month's heat content), water rates thousands of gallons.
 """
 
 from dataclasses import dataclass, replace
@@ -10,14 +10,14 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Literal
 
+from mains.demo.span import local_months
 from mains.rates.calendars import Calendar, DateRange, Holiday, Schedule, ScheduleRow, Season, Span
 from mains.rates.documents import to_document
 from mains.rates.model import AnyCharge, Commodity, Demand, Energy, Fixed, Ladder, Minimum, Percent, Proration, RateVersion, Source, Tier
 
 PRICE_CHANGE = date(2026, 7, 1)
 _FIRST = date(2025, 1, 1)
-THERMS_A_CCF = Decimal("1.037")
-"""Heating value of the demo's gas: therms in a hundred cubic feet; invented, of the usual size."""
+_HEAT = "1.034 1.031 1.036 1.039 1.041 1.038 1.035 1.033 1.030 1.032 1.034 1.033 1.036"
 _HOLIDAYS = (
     ("New Year's Day", "2025-01-01 2026-01-01 2027-01-01"),
     ("Memorial Day", "2025-05-26 2026-05-25 2027-05-31"),
@@ -30,17 +30,11 @@ _HOLIDAYS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:
-    """A rate with its versions in order.
-
-    Meters count in `measured_unit`; the rate prices `billed_unit`; one measured unit is `factor` of them, exactly.
-    """
+    """A rate with its versions in order; `utility` is the code of the one that offers it."""
 
     code: str
     utility: str
     customer_class: str
-    measured_unit: str
-    billed_unit: str
-    factor: Decimal
     versions: tuple[RateVersion, ...]
 
 
@@ -53,13 +47,15 @@ def documents() -> tuple[dict[str, Any], ...]:
             "name": tariff.versions[-1].name,
             "commodity": tariff.versions[-1].commodity,
             "customer_class": tariff.customer_class,
-            "measured_unit": tariff.measured_unit,
-            "billed_unit": tariff.billed_unit,
-            "factor": str(tariff.factor),
             "versions": [to_document(version) for version in tariff.versions],
         }
         for tariff in tariffs()
     )
+
+
+def heat_contents() -> tuple[tuple[date, date, Decimal], ...]:
+    """Invented heat content of the gas in each month of the span: local dates [from, to) and therms in a hundred cubic feet."""
+    return tuple((start, end, Decimal(value)) for (start, end), value in zip(local_months(), _HEAT.split(), strict=True))
 
 
 @cache
@@ -228,9 +224,6 @@ def _electric(code: str, customer_class: str, *versions: RateVersion, utility: s
         code=code,
         utility=utility,
         customer_class=customer_class,
-        measured_unit="Wh",
-        billed_unit="kWh",
-        factor=Decimal("0.001"),
         versions=versions,
     )
 
@@ -385,9 +378,6 @@ def _gas() -> tuple[Tariff, ...]:
             code=code,
             utility="riverbend",
             customer_class=customer_class,
-            measured_unit="ccf",
-            billed_unit="therm",
-            factor=THERMS_A_CCF,
             versions=(_version(name, charges, sheet=sheet, commodity="gas"),),
         )
         for code, customer_class, name, charges, sheet in made
@@ -416,9 +406,6 @@ def _water() -> tuple[Tariff, ...]:
                 code=code,
                 utility="riverbend",
                 customer_class=customer_class,
-                measured_unit="gal",
-                billed_unit="kgal",
-                factor=Decimal("0.001"),
                 versions=(_version(name, charges, sheet=sheet, commodity="water"),),
             )
         )
