@@ -1,0 +1,122 @@
+"""The routes of the pages: parse, one call, render.
+
+The application gives each request its `Reads` (`app.state.reads(request)`), which acts as the person signed in; a `Problem` that it
+raises becomes an error page there.
+"""
+
+from datetime import date
+from typing import Annotated, Protocol
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import HTMLResponse
+
+from mains.web import views
+from mains.web.render import page
+
+
+class Reads(Protocol):
+    """What the pages ask for, as one person."""
+
+    def frame(self) -> views.Frame:
+        """The utility, the person, the instant and the request."""
+        ...
+
+    def home(self) -> views.HomePage:
+        """The staff's first page."""
+        ...
+
+    def search(self, asked: str) -> views.SearchPage:
+        """Customers, accounts, meters and bills that match some words."""
+        ...
+
+    def customer(self, customer_id: UUID) -> views.CustomerPage:
+        """One customer."""
+        ...
+
+    def usage_of_month(self, customer_id: UUID, account_id: UUID, month: date) -> views.UsageDetail:
+        """The days of one month of one account."""
+        ...
+
+    def usage_of_day(self, customer_id: UUID, account_id: UUID, day: date) -> views.UsageDetail:
+        """The hours of one day of one account."""
+        ...
+
+    def bill(self, bill_id: UUID) -> views.BillPage:
+        """One bill, explained."""
+        ...
+
+    def bill_line(self, bill_id: UUID, line_no: int) -> views.LinePage:
+        """One line of a bill, opened."""
+        ...
+
+    def imports(self) -> tuple[views.ImportBatch, ...]:
+        """The latest files taken in, newest first."""
+        ...
+
+    def held_bills(self) -> tuple[views.HeldBill, ...]:
+        """The bills that wait for a person, oldest first."""
+        ...
+
+
+def reads(request: Request) -> Reads:
+    """What this request may read."""
+    return request.app.state.reads(request)
+
+
+AsReader = Annotated[Reads, Depends(reads)]
+Month = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="A calendar month, YYYY-MM")]
+router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
+
+
+@router.get("/")
+def home(request: Request, known: AsReader) -> HTMLResponse:
+    """The staff's first page."""
+    return page(request, "home", frame=known.frame(), home=known.home())
+
+
+@router.get("/search")
+def search(request: Request, known: AsReader, q: Annotated[str, Query(max_length=200)] = "") -> HTMLResponse:
+    """What matches some words."""
+    return page(request, "search", frame=known.frame(), found=known.search(q.strip()))
+
+
+@router.get("/customers/{customer_id}")
+def customer(request: Request, known: AsReader, customer_id: UUID) -> HTMLResponse:
+    """One customer."""
+    return page(request, "customer", frame=known.frame(), customer=known.customer(customer_id))
+
+
+@router.get("/customers/{customer_id}/usage/{account_id}")
+def usage(
+    request: Request, known: AsReader, customer_id: UUID, account_id: UUID, month: Month = None, day: date | None = None
+) -> HTMLResponse:
+    """The days of a month, or the hours of a day; this month where neither is asked."""
+    frame = known.frame()
+    first = date.fromisoformat(f"{month}-01") if month else frame.at.date().replace(day=1)
+    detail = known.usage_of_day(customer_id, account_id, day) if day else known.usage_of_month(customer_id, account_id, first)
+    return page(request, "usage", frame=frame, usage=detail)
+
+
+@router.get("/bills/{bill_id}")
+def bill(request: Request, known: AsReader, bill_id: UUID) -> HTMLResponse:
+    """One bill, explained."""
+    return page(request, "bill", frame=known.frame(), bill=known.bill(bill_id))
+
+
+@router.get("/bills/{bill_id}/lines/{line_no}")
+def bill_line(request: Request, known: AsReader, bill_id: UUID, line_no: int) -> HTMLResponse:
+    """One line of a bill, opened."""
+    return page(request, "line", frame=known.frame(), opened=known.bill_line(bill_id, line_no))
+
+
+@router.get("/imports")
+def imports(request: Request, known: AsReader) -> HTMLResponse:
+    """The latest files taken in, with what was set aside and why."""
+    return page(request, "imports", frame=known.frame(), batches=known.imports())
+
+
+@router.get("/billing/exceptions")
+def held_bills(request: Request, known: AsReader) -> HTMLResponse:
+    """The bills that wait for a person."""
+    return page(request, "held", frame=known.frame(), held=known.held_bills())

@@ -1,0 +1,119 @@
+// What the pages do beyond links and forms: the theme, the search key, the readout of a heat map, and the chart of days and hours.
+"use strict";
+
+const root = document.documentElement;
+
+// ── Theme ──
+const isDark = () => (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+const themeSwitch = document.querySelector("[data-theme-switch]");
+if (themeSwitch) {
+  const name = () => { themeSwitch.textContent = isDark() ? "Light theme" : "Dark theme"; };
+  themeSwitch.hidden = false;
+  name();
+  themeSwitch.addEventListener("click", () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    try { localStorage.setItem("theme", root.dataset.theme); } catch { /* storage may be refused */ }
+    name();
+    drawAll();
+  });
+}
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll());
+
+// ── Search: "/" goes there, arrows walk the hits, Escape leaves ──
+const search = document.querySelector("[data-search]");
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest?.("input, textarea, select");
+  if (event.key === "/" && !typing && search) { event.preventDefault(); search.focus(); search.select(); }
+  const box = event.target.closest?.(".search");
+  if (!box) return;
+  if (event.key === "Escape") { document.activeElement.blur(); return; }
+  if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+  const stops = [search, ...box.querySelectorAll(".hits a")];
+  const next = stops[stops.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1)];
+  if (next) { event.preventDefault(); next.focus(); }
+});
+
+// ── Heat map: the hour under the pointer, read from the table below ──
+function readHour(event) {
+  const cells = event.target.closest?.(".cells-box");
+  const figure = cells?.closest("[data-heat]");
+  if (!figure) return;
+  const box = cells.getBoundingClientRect();
+  const rows = figure.querySelectorAll(".hours tbody tr");
+  const day = Math.min(rows.length - 1, Math.max(0, Math.floor((event.clientX - box.left) / box.width * rows.length)));
+  const hour = Math.min(23, Math.max(0, Math.floor((event.clientY - box.top) / box.height * 24)));
+  const cell = rows[day]?.cells[hour + 1];
+  if (!cell) return;
+  const words = cell.textContent.trim();
+  const value = words.replace(" e", "");
+  const period = (cell.dataset.p ?? "").replaceAll("_", " ");
+  const known = /\d/.test(value) ? `${value} ${figure.dataset.unit}${words.endsWith(" e") ? ", estimated" : ""}` : value === "–" ? "no such hour" : value;
+  figure.querySelector("[data-readout]").textContent = [`${rows[day].cells[0].textContent.trim()}, ${hour}:00 – ${hour + 1}:00`, period, known].filter(Boolean).join(" · ");
+}
+document.addEventListener("pointermove", readHour);
+document.addEventListener("pointerdown", readHour);
+
+// ── Days and hours against last year: the table is the source of the chart ──
+const drawn = new Map();
+
+function draw(figure) {
+  const canvas = figure.querySelector("[data-canvas]");
+  if (!canvas || typeof uPlot === "undefined") return;
+  drawn.get(figure)?.destroy();
+  const rows = [...figure.querySelectorAll("tr[data-x]")];
+  const known = (text) => (text === "" ? null : Number(text));
+  const values = [rows.map((row) => Number(row.dataset.x)), rows.map((row) => known(row.dataset.v)), rows.map((row) => known(row.dataset.l))];
+  if (figure.dataset.live !== "day" && rows.length > 1) {  // an interval lasts to the next one: the last is drawn to its end
+    const step = values[0][1] - values[0][0];
+    values.forEach((column, n) => column.push(n ? column.at(-1) : column.at(-1) + step));
+  }
+  const style = getComputedStyle(figure);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const hue = colour("--c").startsWith("var") ? colour("--electric") : colour("--c");
+  const isDays = figure.dataset.live === "day";
+  const readout = figure.querySelector("[data-readout]");
+  const axis = { stroke: colour("--muted"), font: `11px ${style.fontFamily}`, grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
+  const zone = figure.dataset.zone;
+  const tell = (plot) => {
+    const at = plot.cursor.idx;
+    if (at == null || !rows[at]) { readout.textContent = ""; return; }
+    const [, now, then] = values.map((column) => column[at]);
+    const unit = figure.dataset.unit;
+    readout.textContent = `${rows[at].cells[0].textContent} · ${now ?? "unknown"} ${unit}${then == null ? "" : ` · ${figure.dataset.lastYear} ${then} ${unit}`}`;
+  };
+  const open = (plot) => plot.over.addEventListener("click", () => { if (plot.cursor.idx != null) rows[plot.cursor.idx].querySelector("a")?.click(); });
+  drawn.set(figure, new uPlot({
+    width: canvas.clientWidth, height: 200, padding: [10, isDays ? 10 : 22, 0, 0], legend: { show: false }, cursor: { y: false, drag: { x: false, y: false }, points: { show: !isDays } },
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), zone),
+    scales: { x: { range: (plot, low, high) => isDays ? [low - 43200, high + 43200] : [low, high] }, y: { range: (plot, low, high) => [Math.min(0, low), (high || 1) * 1.08] } },
+    axes: [
+      { ...axis, size: 26, grid: { show: false }, values: (plot, splits) => splits.map((at) => new Intl.DateTimeFormat("en-GB", isDays ? { day: "numeric", month: "short", timeZone: zone } : { hour: "2-digit", minute: "2-digit", timeZone: zone }).format(at * 1e3)) },
+      { ...axis, size: 48 },
+    ],
+    series: [
+      {},
+      isDays
+        ? { fill: `color-mix(in oklab, ${hue} 66%, ${colour("--surface")})`, width: 0, paths: uPlot.paths.bars({ size: [0.68, 40] }), points: { show: false } }
+        : { stroke: hue, fill: `color-mix(in oklab, ${hue} 22%, transparent)`, width: 2, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false } },
+      { stroke: colour("--edge"), width: 1.6, dash: [5, 4], paths: isDays ? undefined : uPlot.paths.stepped({ align: 1 }), points: { show: false } },
+    ],
+    hooks: { setCursor: [tell], ready: isDays ? [open] : [] },
+  }, values, canvas));
+}
+
+function drawAll() { document.querySelectorAll("[data-live]").forEach(draw); }
+
+let waiting;
+addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(drawAll, 120); });
+document.addEventListener("htmx:after:swap", () => {
+  for (const figure of drawn.keys()) if (!figure.isConnected) drawn.delete(figure);
+  drawAll();
+});
+document.addEventListener("click", (event) => {
+  if (event.target.closest?.("[hx-target='#drill']")) document.addEventListener("htmx:after:swap", () => document.querySelector("#drill")?.scrollIntoView({ block: "nearest" }), { once: true });
+});
+drawAll();
+
+// ── A link to a line of a bill opens it ──
+const wanted = location.hash.startsWith("#line-") && document.querySelector(location.hash);
+if (wanted) addEventListener("load", () => { wanted.open = true; });

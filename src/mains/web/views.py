@@ -1,0 +1,511 @@
+"""What each page shows: the contract between the pages and the domains.
+
+Values only; amounts and quantities are `Decimal`, instants aware, periods half-open.
+
+Names of facts are the columns' names. A `None` is a fact that is not known, and the page says so.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+COMMODITIES = {"electric": "Electricity", "gas": "Gas", "water": "Water", "sewer": "Sewer", "telecom": "Telecom"}
+"""How a commodity is called on a page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What stands around every page: the utility, who reads, when, and on which request. `person` is None before sign-in."""
+
+    utility_name: str
+    currency: str
+    timezone: str
+    at: datetime
+    person: str | None = None
+    request_id: str | None = None
+    csrf_token: str | None = None
+
+
+# ── Home ─────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One number of the home page.
+
+    `unit` stands beside the value; `note` says of what, against what or how old; `tone` is good, calm, live, alarm or a commodity;
+    `trend` is oldest first.
+    """
+
+    label: str
+    value: str
+    note: str
+    unit: str | None = None
+    tone: str = "calm"
+    href: str | None = None
+    trend: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillRun:
+    """One bill run and what came of it."""
+
+    run_id: UUID
+    cycle_name: str
+    billing_period_start: date
+    billing_period_end: date
+    started_at: datetime
+    finished_at: datetime | None
+    issued: int
+    held: int
+    unchanged: int
+    total_amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineReason:
+    """Why some readings of a batch were set aside. `example` is the first message, `count` readings or records."""
+
+    code: str
+    count: int
+    example: str
+    cure: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportBatch:
+    """One file taken in: found = accepted + unchanged + quarantined, in readings."""
+
+    batch_id: UUID
+    file_name: str
+    file_format: str
+    received_at: datetime
+    accepted: int
+    unchanged: int
+    quarantined: int
+    status: str
+    reasons: tuple[QuarantineReason, ...] = ()
+
+    @property
+    def found(self) -> int:
+        """Readings in the file."""
+        return self.accepted + self.unchanged + self.quarantined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBill:
+    """A bill that a run would not issue, with the reason and what releases it."""
+
+    exception_id: UUID
+    account_id: UUID
+    account_number: str
+    customer_id: UUID
+    customer_name: str
+    commodity: str
+    billing_period_start: date
+    billing_period_end: date
+    code: str
+    reason: str
+    cure: str
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomePage:
+    """The staff's first page."""
+
+    tiles: tuple[Tile, ...]
+    latest_run: BillRun | None
+    imports: tuple[ImportBatch, ...]
+    held: tuple[HeldBill, ...] = ()
+    held_count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One thing found: `kind` is customer, account, meter, bill or premise."""
+
+    kind: str
+    title: str
+    detail: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPage:
+    """What was found for some words; `is_cut` when there is more."""
+
+    asked: str
+    hits: tuple[Hit, ...]
+    is_cut: bool = False
+
+
+# ── Customer ─────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """A way to reach a customer."""
+
+    kind: str
+    value: str
+    is_verified: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service account: what is supplied, where, through which meter, at which rate."""
+
+    account_id: UUID
+    account_number: str
+    commodity: str
+    premise_address: str
+    service_status: str
+    opened_on: date
+    closed_on: date | None
+    rate_schedule_name: str | None
+    meter_number: str | None
+    last_reading_at: datetime | None
+    reading_interval: str | None
+    next_bill_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """What a customer owes at an instant, from the ledger.
+
+    `ageing` is (days overdue in words, amount), youngest first; its sum is the balance when nothing is prepaid.
+    """
+
+    balance: Decimal
+    overdue: Decimal
+    next_due_amount: Decimal | None
+    next_due_date: date | None
+    last_payment_amount: Decimal | None
+    last_payment_date: date | None
+    ageing: tuple[tuple[str, Decimal], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonthUse:
+    """What one service used in one calendar month; None where nothing was read."""
+
+    month: date
+    quantity: Decimal | None
+    is_estimated: bool = False
+    is_partial: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Thirteen months of one account, oldest first.
+
+    `source` says where the numbers come from; `has_drill` when days and hours can be opened.
+    """
+
+    account_id: UUID
+    commodity: str
+    unit: str
+    months: tuple[MonthUse, ...]
+    source: str
+    has_drill: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One day or interval and the same one a year before."""
+
+    starts_at: datetime
+    label: str
+    quantity: Decimal | None
+    last_year: Decimal | None
+    is_estimated: bool = False
+    href: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageDetail:
+    """The days of a month, or the hours of a day, of one account.
+
+    `step` is day or hour; `last_year_label` names what it is held against.
+    """
+
+    account_id: UUID
+    customer_id: UUID
+    commodity: str
+    unit: str
+    step: str
+    title: str
+    points: tuple[Point, ...]
+    last_year_label: str
+    source: str
+    back_href: str | None = None
+    earlier_href: str | None = None
+    later_href: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillRow:
+    """One bill in a list."""
+
+    bill_id: UUID
+    bill_number: str
+    account_number: str
+    commodity: str
+    billing_period_start: date
+    billing_period_end: date
+    issued_at: datetime | None
+    due_date: date
+    total_amount: Decimal
+    billing_status: str
+    usage_quantity: Decimal | None
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to a customer. `kind` is bill, payment, reading, service, contact or outage."""
+
+    at: datetime
+    kind: str
+    title: str
+    detail: str = ""
+    href: str | None = None
+    tone: str = "calm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerPage:
+    """One customer: who, what they owe, what they use, what happened."""
+
+    customer_id: UUID
+    customer_number: str
+    customer_name: str
+    customer_class: str
+    service_status: str
+    customer_since: date | None
+    service_zone_name: str | None
+    contacts: tuple[Contact, ...]
+    services: tuple[Service, ...]
+    owed: Owed
+    usage: tuple[Usage, ...]
+    bills: tuple[BillRow, ...]
+    timeline: tuple[Event, ...]
+    has_more_bills: bool = False
+
+
+# ── Bill ─────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of a bill: quantity × price = amount, and where that comes from.
+
+    `quantity` and `price` are None where a line is a share of others (`factor`).
+    """
+
+    line_no: int
+    charge_id: str
+    label: str
+    kind: str
+    amount: Decimal
+    tags: tuple[str, ...] = ()
+    period: str | None = None
+    tier: int | None = None
+    quantity: Decimal | None = None
+    unit: str | None = None
+    price: Decimal | None = None
+    factor: Decimal | None = None
+    clause: str | None = None
+    formula: str | None = None
+    base_lines: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a tier ladder: from `starts` to `up_to` (None: no end) at a price; `quantity` of this bill fell in it."""
+
+    tier: int
+    starts: Decimal
+    up_to: Decimal | None
+    price: Decimal
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hour:
+    """One local hour of a bill's readings: `day` counts from the period's first day.
+
+    `quality` is actual, estimated, mixed or missing; `period` the time-of-use period.
+    """
+
+    day: int
+    hour: int
+    quantity: Decimal | None
+    period: str | None = None
+    quality: str = "actual"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodTotal:
+    """What fell in one time-of-use period. `hours` says when it is, in words."""
+
+    period: str
+    hours: str
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayTotal:
+    """What one day came to."""
+
+    day: date
+    quantity: Decimal | None
+    quality: str = "actual"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterRead:
+    """A reading of a meter's dial."""
+
+    read_at: datetime
+    value: Decimal
+    quality: str = "actual"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """What the meter measured in a bill's period, at the finest grain there is: hours, else days, else the two dial reads.
+
+    The days' sum is `quantity`.
+    """
+
+    starts_on: date
+    unit: str
+    quantity: Decimal
+    days: tuple[DayTotal, ...]
+    source: str
+    hours: tuple[Hour, ...] = ()
+    periods: tuple[PeriodTotal, ...] = ()
+    reads: tuple[RegisterRead, ...] = ()
+    estimated: Decimal = Decimal(0)
+    clock_note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockVersion:
+    """The stored days of one channel that a bill was priced from."""
+
+    channel: str
+    first_day: date
+    last_day: date
+    days: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What a bill was frozen with, so that it can be recomputed byte for byte. `verify_state` is same, differs or unchecked."""
+
+    rate_schedule_name: str
+    rate_version_hash: str
+    rate_effective_from: date
+    inputs_hash: str
+    calculated_at: datetime
+    calculated_by: str
+    blocks: tuple[BlockVersion, ...]
+    verify_state: str = "unchecked"
+    verified_at: datetime | None = None
+    verify_detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviousBill:
+    """The bill before, as far as a comparison needs it."""
+
+    bill_id: UUID
+    bill_number: str
+    billing_period_start: date
+    billing_period_end: date
+    total_amount: Decimal
+    lines: tuple[Line, ...]
+    usage_quantity: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillPage:
+    """One bill, explained.
+
+    `billing_status` is draft, held, issued, cancelled or replaced; what is still owed on it comes from the ledger.
+    """
+
+    bill_id: UUID
+    bill_number: str
+    revision: int
+    billing_status: str
+    customer_id: UUID
+    customer_name: str
+    account_id: UUID
+    account_number: str
+    commodity: str
+    premise_address: str
+    meter_number: str | None
+    rate_schedule_name: str
+    billing_period_start: date
+    billing_period_end: date
+    issued_at: datetime | None
+    due_date: date
+    total_amount: Decimal
+    paid_amount: Decimal
+    usage_quantity: Decimal | None
+    unit: str
+    lines: tuple[Line, ...]
+    inputs: Inputs
+    previous: PreviousBill | None = None
+    readings: Readings | None = None
+    replaced_by: UUID | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def days(self) -> int:
+        """Days billed."""
+        return (self.billing_period_end - self.billing_period_start).days
+
+    @property
+    def left_to_pay(self) -> Decimal:
+        """What is still owed on this bill."""
+        return self.total_amount - self.paid_amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinePage:
+    """One line of a bill, opened: the steps of its ladder, the readings behind it, the lines it is a share of."""
+
+    bill: BillPage
+    line: Line
+    ladder: tuple[Step, ...] = ()
+    base: tuple[Line, ...] = ()
+
+
+# ── Around ───────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorPage:
+    """A problem as a page: what is the case, what cures it, and the request to quote."""
+
+    status: int
+    title: str
+    detail: str
+    cure: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInPage:
+    """The sign-in form; `problem` is why the last try failed, `next_path` where to go after."""
+
+    next_path: str = "/"
+    user_name: str = ""
+    problem: str | None = None
