@@ -314,6 +314,19 @@ COMMENT ON FUNCTION metering.readings(timestamptz, timestamptz) IS 'Intervals of
 GRANT EXECUTE ON FUNCTION metering.raw_value(bytea, smallint, integer), metering.quality_name(smallint), metering.readings(bigint, timestamptz, timestamptz), metering.readings(timestamptz, timestamptz) TO mains_staff, mains_customer;
 GRANT SELECT ON metering.channel_readings, metering.meter_readings TO mains_staff, mains_customer;
 
+CREATE VIEW metering.meter_readings_hyper WITH (security_invoker = true) AS SELECT * FROM metering.meter_readings;
+COMMENT ON VIEW metering.meter_readings_hyper IS 'meter_readings under the name that queries written for a TimescaleDB copy of them use; the readings exist once';
+DO $comments$
+DECLARE
+    of_view record;
+BEGIN
+    FOR of_view IN SELECT attname, col_description(attrelid, attnum) AS said FROM pg_attribute WHERE attrelid = 'metering.meter_readings'::regclass AND attnum > 0 LOOP
+        EXECUTE format('COMMENT ON COLUMN metering.meter_readings_hyper.%I IS %L', of_view.attname, of_view.said);
+    END LOOP;
+END
+$comments$;
+GRANT SELECT ON metering.meter_readings_hyper TO mains_staff, mains_customer;
+
 -- Registers, the inbox, and what comes after ------------------------------------------------------------------------------------------------------------------------
 CREATE TABLE metering.register_reads (
     channel_id bigint      NOT NULL REFERENCES metering.channels,
