@@ -177,9 +177,11 @@ def _cells(path: Path) -> list[Decimal]:
 
 
 def _interval(path: Path, count: int, start: datetime, zone: ZoneInfo, minutes: int | None) -> int:
-    """The length of a reading in seconds that makes the rows whole months."""
+    """The length of a reading in seconds that makes the rows one year, or else the only one that makes them whole months."""
     lengths = (minutes * 60,) if minutes else _LENGTHS
     fitting = [length for length in lengths if _is_month_start(start.timestamp() + count * length, zone)]
+    one_year = [length for length in fitting if datetime.fromtimestamp(start.timestamp() + count * length, zone).year == start.year + 1]
+    fitting = [n for n in one_year if datetime.fromtimestamp(start.timestamp() + count * n, zone).month == start.month] or fitting
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
