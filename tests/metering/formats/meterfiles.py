@@ -33,7 +33,21 @@ def csv_wide(rows, *, minutes=15, named="meter,register,date,unit,interval_minut
     return "\n".join([named + "," + ",".join(labels), *(",".join([*map(str, cells), *values]) for cells, values in rows)]).encode() + b"\n"
 
 
-def espi(readings, *, uom=72, power=0, flow=1, commodity=1, duration=900, offset=-18000, prefix="", service=0, accumulation=4, order="types-first", quality=None):
+def espi(
+    readings,
+    *,
+    uom=72,
+    power=0,
+    flow=1,
+    commodity=1,
+    duration=900,
+    offset=-18000,
+    prefix="",
+    service=0,
+    accumulation=4,
+    order="types-first",
+    quality=None,
+):
     """A feed of one channel. `readings`: (start, value)."""
     p, declared = (f"{prefix}:", f'xmlns:{prefix}="http://naesb.org/espi"') if prefix else ("", 'xmlns="http://naesb.org/espi"')
 
@@ -43,7 +57,11 @@ def espi(readings, *, uom=72, power=0, flow=1, commodity=1, duration=900, offset
 
     point, reading, kind, time = "/UsagePoint/9", "/UsagePoint/9/MeterReading/1", "/ReadingType/7", "/LocalTimeParameters/1"
     described = [
-        entry(point, [reading, time], f"<{p}UsagePoint {declared}><{p}ServiceCategory><{p}kind>{service}</{p}kind></{p}ServiceCategory></{p}UsagePoint>"),
+        entry(
+            point,
+            [reading, time],
+            f"<{p}UsagePoint {declared}><{p}ServiceCategory><{p}kind>{service}</{p}kind></{p}ServiceCategory></{p}UsagePoint>",
+        ),
         entry(time, [], f"<{p}LocalTimeParameters {declared}><{p}tzOffset>{offset}</{p}tzOffset></{p}LocalTimeParameters>"),
         entry(reading, [kind], f"<{p}MeterReading {declared}/>"),
         entry(

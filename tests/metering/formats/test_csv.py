@@ -19,7 +19,11 @@ def row(start="2026-01-05T00:00-06:00", value="0.250", unit="kWh", quality="actu
 
 
 def test_readings_with_their_offset():
-    part = read_one(csv_long([row(), row(start="2026-01-05T00:15-06:00", value="1.5", quality="estimated"), row(start="2026-01-05 00:30:00Z", value="")]))
+    part = read_one(
+        csv_long(
+            [row(), row(start="2026-01-05T00:15-06:00", value="1.5", quality="estimated"), row(start="2026-01-05 00:30:00Z", value="")]
+        )
+    )
     (channel,) = part.channels
 
     assert (part.format, part.found, part.issues) == ("csv_long", 3, [])
@@ -30,7 +34,9 @@ def test_readings_with_their_offset():
 
 
 def test_columns_come_in_any_order_and_quotes_byte_order_mark_and_crlf_are_no_matter():
-    data = b'\xef\xbb\xbf"unit","value",note,meter,start,register\r\nkWh,"1.5","a, b",M1,2026-01-05T00:00Z,1\r\nkWh,2,,M1,2026-01-05T01:00Z,1'
+    data = (
+        b'\xef\xbb\xbf"unit","value",note,meter,start,register\r\nkWh,"1.5","a, b",M1,2026-01-05T00:00Z,1\r\nkWh,2,,M1,2026-01-05T01:00Z,1'
+    )
     (channel,) = read_one(data).channels
 
     assert (channel.values.tolist(), channel.interval_s) == ([1500, 2000], 3600)
@@ -38,7 +44,10 @@ def test_columns_come_in_any_order_and_quotes_byte_order_mark_and_crlf_are_no_ma
 
 def test_water_and_gas_in_their_units():
     columns = "meter,register,start,value,unit,commodity,interval_minutes,flow"
-    rows = [("W", "1", "2026-01-05T00:00Z", "1.25", "kgal", "", 60, ""), ("G", "1", "2026-01-05T00:00Z", "0.125", "m3", "gas", 60, "delivered")]
+    rows = [
+        ("W", "1", "2026-01-05T00:00Z", "1.25", "kgal", "", 60, ""),
+        ("G", "1", "2026-01-05T00:00Z", "0.125", "m3", "gas", 60, "delivered"),
+    ]
     water, gas = read_one(csv_long(rows, columns=columns)).channels
 
     assert (water.commodity, water.unit, exact(water).popitem()[1]) == ("water", "gal", Decimal(1250))
@@ -81,7 +90,9 @@ def test_one_bad_row_is_refused_with_its_line_and_the_rest_is_kept(bad, expected
 
 
 def test_a_negative_value_is_right_where_the_channel_counts_both_ways():
-    (channel,) = read_one(csv_long([(*row(value="-1.5"), "net")], columns="meter,register,start,value,unit,quality,interval_minutes,flow")).channels
+    (channel,) = read_one(
+        csv_long([(*row(value="-1.5"), "net")], columns="meter,register,start,value,unit,quality,interval_minutes,flow")
+    ).channels
     assert channel.values.tolist() == [-1500]
 
 
@@ -139,7 +150,9 @@ def test_a_short_day_may_leave_the_skipped_hour_empty():
     assert channel.values[7:9].tolist() == [7, 12]
 
 
-@pytest.mark.parametrize(("day", "count", "held"), [("2026-01-05", 95, 95), ("2026-03-08", 96, 96), ("2026-11-01", 96, 96), ("2026-01-05", 97, 97)])
+@pytest.mark.parametrize(
+    ("day", "count", "held"), [("2026-01-05", 95, 95), ("2026-03-08", 96, 96), ("2026-11-01", 96, 96), ("2026-01-05", 97, 97)]
+)
 def test_a_day_with_another_number_of_values_is_refused(day, count, held):
     assert codes(read_one(csv_wide([wide_row(day, count)]), **CHICAGO)) == {"wrong-interval-count": held}
 
@@ -151,7 +164,12 @@ def test_wide_rows_with_faults():
     assert codes(read_one(csv_wide([wide_row("2026-01-05", 96, minutes=7)]), **CHICAGO)) == {"unsupported-interval": 96}
     cells, values = wide_row("2026-01-05", 96)
     values[:5] = ["-1", "x", "1e400", "0.1234567", "999999999"]
-    assert codes(read_one(csv_wide([(cells, values)]), **CHICAGO)) == {"not-a-number": 2, "negative-value": 1, "finer-than-storable": 1, "absurd-value": 1}
+    assert codes(read_one(csv_wide([(cells, values)]), **CHICAGO)) == {
+        "not-a-number": 2,
+        "negative-value": 1,
+        "finer-than-storable": 1,
+        "absurd-value": 1,
+    }
     values[:5] = ["", "", "1", "1", "1"]
     assert read_one(csv_wide([(cells, values)]), **CHICAGO).channels[0].quality.tolist()[:3] == [15, 15, 0]
 
@@ -163,7 +181,9 @@ def test_a_wide_row_with_its_own_offset_needs_no_zone():
 
 
 def test_parts_of_a_long_file_hold_what_the_file_holds(monkeypatch):
-    rows = [row(start=f"{date(2026, 1, 1) + timedelta(days=n // 96)}T{n // 4 % 24:02}:{n % 4 * 15:02}Z", value=n / 1000) for n in range(2000)]
+    rows = [
+        row(start=f"{date(2026, 1, 1) + timedelta(days=n // 96)}T{n // 4 % 24:02}:{n % 4 * 15:02}Z", value=n / 1000) for n in range(2000)
+    ]
     whole = read_one(csv_long(rows))
     monkeypatch.setattr(long_layout, "blocks", lambda stream: blocks(stream, size=2048))
     parts = read(csv_long(rows))

@@ -18,7 +18,13 @@ def test_a_day_of_quarters_whatever_the_prefix_and_the_order(options):
 
     assert (part.format, part.found, part.issues) == ("espi", 96, [])
     assert (channel.key.meter, channel.key.register, channel.service_point_hint) == ("9", "7", "Front meter")
-    assert (channel.commodity, channel.flow, channel.unit, channel.pow10, channel.utc_offset_min) == ("electric", "delivered", "Wh", 0, -300)
+    assert (channel.commodity, channel.flow, channel.unit, channel.pow10, channel.utc_offset_min) == (
+        "electric",
+        "delivered",
+        "Wh",
+        0,
+        -300,
+    )
     assert list(zip(channel.starts.tolist(), channel.values.tolist(), strict=True)) == QUARTERS
 
 
@@ -77,7 +83,12 @@ def test_months_of_gas_are_period_reads():
         (espi(QUARTERS, accumulation=3), {"unsupported-accumulation": 96}),
         (espi(QUARTERS, flow=7), {"unknown-flow": 96}),
         (espi(QUARTERS, commodity=0, service=3), {"unknown-commodity": 96}),
-        (espi(QUARTERS).replace(b"/MeterReading/1/IntervalBlock/1", b"/Nowhere/1").replace(b'href="/ReadingType/7"/></', b'href="/no"/></'), {}),
+        (
+            espi(QUARTERS)
+            .replace(b"/MeterReading/1/IntervalBlock/1", b"/Nowhere/1")
+            .replace(b'href="/ReadingType/7"/></', b'href="/no"/></'),
+            {},
+        ),
         (espi(QUARTERS)[:-400], {"malformed-xml": 0}),
         (espi(QUARTERS)[:-20], {"malformed-xml": 96}),
     ],
@@ -120,4 +131,6 @@ def test_real_files_are_read_in_whole(real):
         "hourly_nine_days.xml": (216, 216, 0),
     }
     assert {issue.code for part in found.values() for issue in part.issues} == {"not-imported", "no-local-time"}
-    assert sum(int(c.values.sum()) for c in found["electric_containerized.xml"].channels) == sum((450, 430, 418, 410, *found["electric_containerized.xml"].channels[0].values[4:].tolist()))
+    assert sum(int(c.values.sum()) for c in found["electric_containerized.xml"].channels) == sum(
+        (450, 430, 418, 410, *found["electric_containerized.xml"].channels[0].values[4:].tolist())
+    )

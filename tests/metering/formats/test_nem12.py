@@ -33,7 +33,12 @@ def test_a_day_of_half_hours_in_market_time():
 
 
 def test_exported_energy_and_reactive_energy_keep_their_direction():
-    data = nem12([("NMI0000001", suffix, unit, 30, {DAY: (FLAT, "A", [])}) for suffix, unit in (("E1", "kWh"), ("B1", "KWH"), ("Q1", "kVArh"), ("K1", "MVARH"))])
+    data = nem12(
+        [
+            ("NMI0000001", suffix, unit, 30, {DAY: (FLAT, "A", [])})
+            for suffix, unit in (("E1", "kWh"), ("B1", "KWH"), ("Q1", "kVArh"), ("K1", "MVARH"))
+        ]
+    )
 
     assert [(c.key.register, c.flow, c.unit) for c in read_one(data).channels] == [
         ("E1", "delivered", "Wh"), ("B1", "received", "Wh"), ("Q1", "delivered", "varh"), ("K1", "received", "varh"),
@@ -49,7 +54,9 @@ def test_a_variable_day_takes_its_quality_from_400_records():
     assert channel.values[-2:].tolist() == [MISSING, MISSING]
 
 
-@pytest.mark.parametrize("ranges", [[], [(1, 47, "A")], [(1, 20, "A"), (20, 48, "A")], [(1, 20, "A"), (22, 48, "A")], [(1, 49, "A")], [(1, 48, "V")]])
+@pytest.mark.parametrize(
+    "ranges", [[], [(1, 47, "A")], [(1, 20, "A"), (20, 48, "A")], [(1, 20, "A"), (22, 48, "A")], [(1, 49, "A")], [(1, 48, "V")]]
+)
 def test_a_variable_day_whose_400_records_do_not_cover_it_is_refused(ranges):
     assert codes(read_one(a_day(flag="V", ranges=ranges))) == {"quality-not-covered": 48}
 
@@ -95,7 +102,10 @@ def test_the_same_day_twice_is_kept_once_and_a_changed_day_is_refused():
 
 
 def test_an_interval_length_may_change_at_midnight_and_not_within_a_day():
-    days = [("NMI0000001", "E1", "kWh", 15, {DAY: (["1"] * 96, "A", [])}), ("NMI0000001", "E1", "kWh", 30, {date(2025, 3, 2): (FLAT, "A", [])})]
+    days = [
+        ("NMI0000001", "E1", "kWh", 15, {DAY: (["1"] * 96, "A", [])}),
+        ("NMI0000001", "E1", "kWh", 30, {date(2025, 3, 2): (FLAT, "A", [])}),
+    ]
     assert [channel.interval_s for channel in read_one(nem12(days)).channels] == [900, 1800]
 
     days[1][4][DAY] = (FLAT, "A", [])
@@ -104,7 +114,18 @@ def test_an_interval_length_may_change_at_midnight_and_not_within_a_day():
 
 
 def test_parts_of_a_long_file_hold_what_the_file_holds(monkeypatch):
-    data = nem12([(f"NMI{n:07}", "E1", "kWh", 30, {date(2025, 3, d): (FLAT, "V" if d % 2 else "A", [(1, 48, "A")] if d % 2 else []) for d in range(1, 28)}) for n in range(9)])
+    data = nem12(
+        [
+            (
+                f"NMI{n:07}",
+                "E1",
+                "kWh",
+                30,
+                {date(2025, 3, d): (FLAT, "V" if d % 2 else "A", [(1, 48, "A")] if d % 2 else []) for d in range(1, 28)},
+            )
+            for n in range(9)
+        ]
+    )
     whole = read_one(data)
     blocks = parse.__globals__["nem12"].blocks
     monkeypatch.setattr(parse.__globals__["nem12"], "blocks", lambda stream, **options: blocks(stream, **options | {"size": 5000}))

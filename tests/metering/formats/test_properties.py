@@ -27,7 +27,9 @@ def nem12_files(draw):
             cut = draw(st.integers(1, n - 1))
             flag, ranges = draw(st.sampled_from([("A", []), ("S14", []), ("V", [(1, cut, "A"), (cut + 1, n, "E17")])]))
             held[day] = (draw(st.lists(values, min_size=n, max_size=n)), flag, ranges)
-        channels.append((f"NMI{number}", draw(st.sampled_from(("E1", "B1"))), draw(st.sampled_from(("kWh", "Wh"))), minutes, dict(sorted(held.items()))))
+        channels.append(
+            (f"NMI{number}", draw(st.sampled_from(("E1", "B1"))), draw(st.sampled_from(("kWh", "Wh"))), minutes, dict(sorted(held.items())))
+        )
     return channels
 
 
@@ -52,7 +54,8 @@ def test_long_csv_comes_back_exactly(held, hours):
     zone = timedelta(hours=hours)
     starts = {slot * 900: text for slot, text in held.items()}
     rows = [
-        ("M1", "1", f"{datetime.fromtimestamp(start, UTC) + zone:%Y-%m-%dT%H:%M:%S}{hours:+03}:00", text, "kWh", "", 15) for start, text in starts.items()
+        ("M1", "1", f"{datetime.fromtimestamp(start, UTC) + zone:%Y-%m-%dT%H:%M:%S}{hours:+03}:00", text, "kWh", "", 15)
+        for start, text in starts.items()
     ]
     (part,) = read(csv_long(rows))
     assert exact(part.channels[0]) == {start: Decimal(text) * 1000 for start, text in starts.items()}
@@ -63,7 +66,9 @@ def test_long_csv_comes_back_exactly(held, hours):
 def test_wide_csv_comes_back_exactly(day, zone, data):
     from zoneinfo import ZoneInfo
 
-    begin, end = (datetime(each.year, each.month, each.day, tzinfo=ZoneInfo(zone)).astimezone(UTC) for each in (day, day + timedelta(days=1)))
+    begin, end = (
+        datetime(each.year, each.month, each.day, tzinfo=ZoneInfo(zone)).astimezone(UTC) for each in (day, day + timedelta(days=1))
+    )
     count = int((end - begin).total_seconds()) // 900
     texts = data.draw(st.lists(values, min_size=count, max_size=count))
     (part,) = read(csv_wide([(("M1", "1", day, "kWh", 15), texts)]), timezone=zone)
@@ -72,7 +77,11 @@ def test_wide_csv_comes_back_exactly(day, zone, data):
 
 
 @QUICK
-@given(st.dictionaries(st.integers(0, 3_000_000), st.integers(0, 10**6), min_size=1, max_size=40), st.sampled_from(("", "espi")), st.sampled_from((0, -3, 1)))
+@given(
+    st.dictionaries(st.integers(0, 3_000_000), st.integers(0, 10**6), min_size=1, max_size=40),
+    st.sampled_from(("", "espi")),
+    st.sampled_from((0, -3, 1)),
+)
 def test_green_button_comes_back_exactly(held, prefix, power):
     readings = [(slot * 900, value) for slot, value in held.items()]
     (part,) = read(espi(readings, prefix=prefix, power=power))
@@ -80,7 +89,17 @@ def test_green_button_comes_back_exactly(held, prefix, power):
 
 
 GOOD = [
-    nem12([("NMI0000001", "E1", "kWh", 30, {date(2025, 3, 1) + timedelta(days=n): (["1.5"] * 48, "V", [(1, 20, "A"), (21, 48, "N")]) for n in range(3)})]),
+    nem12(
+        [
+            (
+                "NMI0000001",
+                "E1",
+                "kWh",
+                30,
+                {date(2025, 3, 1) + timedelta(days=n): (["1.5"] * 48, "V", [(1, 20, "A"), (21, 48, "N")]) for n in range(3)},
+            )
+        ]
+    ),
     csv_long([("M1", "1", f"2026-01-05T{hour:02}:00-06:00", f"{hour}.25", "kWh", "estimated", 60) for hour in range(24)]),
     csv_wide([(("M1", "1", f"2026-01-{day:02}", "kWh", 60), [f"0.{hour:03}" for hour in range(24)]) for day in range(1, 6)], minutes=60),
     espi([(1767243600 + 900 * index, index) for index in range(30)], quality=8),
@@ -115,6 +134,10 @@ def test_damage_never_raises_and_every_reading_is_accounted_for(data, timezone, 
 
 @pytest.mark.nightly
 @NIGHTLY
-@given(st.one_of(damaged(), st.binary(max_size=400)), st.sampled_from((None, "Europe/Dublin")), st.sampled_from((None, "nem12", "csv_long", "csv_wide", "espi")))
+@given(
+    st.one_of(damaged(), st.binary(max_size=400)),
+    st.sampled_from((None, "Europe/Dublin")),
+    st.sampled_from((None, "nem12", "csv_long", "csv_wide", "espi")),
+)
 def test_much_damage_never_raises_and_every_reading_is_accounted_for(data, timezone, kind):
     read(data, timezone=timezone, format=kind)

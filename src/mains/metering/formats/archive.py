@@ -25,7 +25,7 @@ def members(source: Source) -> Iterator[tuple[Source | None, Findings]]:
     try:
         packed = zipfile.ZipFile(source.stream)
         listed = [each for each in packed.infolist() if not each.is_dir()]
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError, UnicodeDecodeError, IndexError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError, IndexError) as error:
         yield _refused(source.name, "truncated-archive", f"the zip cannot be opened: {_short(error)}")
         return
     if len(listed) > MOST_MEMBERS:
@@ -61,7 +61,17 @@ def _unpack(packed: zipfile.ZipFile, member: zipfile.ZipInfo, copy: IO[bytes]) -
                 if size > MOST_BYTES or (size > _FREE and size > MOST_RATIO * max(member.compress_size, 1)):
                     return "archive-too-large", f"the member unpacks to more than {size} bytes from {member.compress_size}"
                 copy.write(piece)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError, RuntimeError, UnicodeDecodeError, IndexError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        ValueError,
+        RuntimeError,
+        UnicodeDecodeError,
+        IndexError,
+    ) as error:
         return "truncated-archive", f"the member cannot be unpacked: {_short(error)}"
     return None
 

@@ -80,7 +80,12 @@ def _block(block: Block, first: int, table: Table, findings: Findings) -> tuple[
     buf = np.frombuffer(block.data, dtype=np.uint8)
     n, room = len(starts), block.data.count(b",") + len(starts)
     names, words = interning(n, scan.KEYS), interning(n, 1)
-    days: tuple[Any, ...] = (np.empty(n, np.int64), *(np.empty(n, np.int32) for _ in range(3)), np.empty(n, np.int64), np.empty(n, np.int64))
+    days: tuple[Any, ...] = (
+        np.empty(n, np.int64),
+        *(np.empty(n, np.int32) for _ in range(3)),
+        np.empty(n, np.int64),
+        np.empty(n, np.int64),
+    )
     cells = (np.empty(room, np.int64), np.empty(room, np.int16), np.empty(room, np.uint8))
     faults = np.empty((n, 3), dtype=np.int64)
     count, _, faulty, known, said = scan.wide_rows(buf, starts, ends, first, table.roles, names, words, days, cells, faults)

@@ -8,6 +8,7 @@ import numpy as np
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] - compiled, without stubs
 from numpy.typing import NDArray
 
+from mains.metering.formats.espi_scan import NAMES, NO_QUALITY, readings
 from mains.metering.formats.findings import Findings
 from mains.metering.model import Quality
 
@@ -15,7 +16,6 @@ ESPI = "http://naesb.org/espi"
 ATOM = "http://www.w3.org/2005/Atom"
 
 UNKNOWN_QUALITY = 255
-NO_QUALITY = 254
 
 QUALITIES: dict[str, Quality] = {
     "0": Quality.ACTUAL,
@@ -35,6 +35,10 @@ QUALITIES: dict[str, Quality] = {
 }
 """ESPI QualityOfReading; 13 (mixed) counts as estimated, 15 (weather-normalised) as derived, 16 (other) as questionable."""
 
+_MEANT = np.full(256, UNKNOWN_QUALITY, dtype=np.uint8)
+_MEANT[NO_QUALITY] = NO_QUALITY
+_MEANT[[int(code) for code in QUALITIES]] = list(QUALITIES.values())
+
 _WORSE = (
     Quality.ACTUAL,
     Quality.VALIDATED,
@@ -47,7 +51,6 @@ _WORSE = (
 )
 _LONGEST = 400 * 86_400
 _LATEST = 7_258_118_400  # the year 2200
-_WHOLE = re.compile(r"(?:[ \t\r\n]*-?[0-9]{1,18}[ \t\r\n]*\x00)*", re.ASCII)
 _ONE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
@@ -69,61 +72,28 @@ def _path(path: str) -> Any:
 
 
 _READINGS = _path("e:IntervalReading")
-_COUNT = _path("count(e:IntervalReading)")
-_STARTS = _path("e:IntervalReading/e:timePeriod/e:start/text()")
-_DURATIONS = _path("e:IntervalReading/e:timePeriod/e:duration/text()")
-_VALUES = _path("e:IntervalReading/e:value/text()")
-_QUALITIES = _path("e:IntervalReading/e:ReadingQuality/e:quality/text()")
-_IS_ODD = _path(
-    "boolean(e:IntervalReading[count(e:value) != 1 or count(e:timePeriod) != 1"
-    " or count(e:timePeriod/e:start) != 1 or count(e:timePeriod/e:duration) != 1])"
-)
-_HAS_ODD_QUALITY = _path("boolean(e:IntervalReading[count(e:ReadingQuality/e:quality) != 1])")
 _ONE_QUALITY = _path("e:ReadingQuality/e:quality/text()")
 
 
 def read_block(element: Any, findings: Findings) -> tuple[IntervalBlock, int]:
     """The readings of an IntervalBlock element, and how many it holds, refused ones included."""
-    count = int(_COUNT(element))
     line = int(element.sourceline or 0)
-    texts = (_STARTS(element), _DURATIONS(element), _VALUES(element))
-    columns = [_numbers(text) if len(text) == count else None for text in texts]
-    qualities = None
-    if count and not _IS_ODD(element) and all(column is not None for column in columns):
-        starts, durations, values = columns
-        qualities = _qualities(element, count)
-        if (
-            starts is not None
-            and durations is not None
-            and _in_reach(starts, durations)
-            and (qualities is None or not (qualities == UNKNOWN_QUALITY).any())
-        ):
-            assert values is not None
-            quality = qualities if qualities is not None else np.full(count, NO_QUALITY, dtype=np.uint8)
+    text = etree.tostring(element, encoding="utf-8", with_tail=False)
+    room = text.count(b"IntervalReading") // 2 + 1
+    starts, durations, values = (np.empty(room, dtype=np.int64) for _ in range(3))
+    said = np.empty(room, dtype=np.uint8)
+    count = readings(np.frombuffer(text, dtype=np.uint8), NAMES, starts, durations, values, said)
+    if count >= 0:
+        qualities = _MEANT[said[:count]]
+        starts, durations, values = starts[:count], durations[:count], values[:count]
+        if count == 0 or (_in_reach(starts, durations) and not (qualities == UNKNOWN_QUALITY).any()):
             lines = np.full(count, line, dtype=np.int32)
-            return IntervalBlock(starts=starts, durations=durations, values=values, qualities=quality, lines=lines, line=line), count
-    return _one_by_one(element, findings, line), count
-
-
-def _numbers(texts: list[str]) -> NDArray[np.int64] | None:
-    """Whole numbers of texts, or None where one is not."""
-    if not _WHOLE.fullmatch("\x00".join(texts) + "\x00"):
-        return None
-    return np.fromiter(map(int, texts), dtype=np.int64, count=len(texts))
+            return IntervalBlock(starts=starts, durations=durations, values=values, qualities=qualities, lines=lines, line=line), count
+    return _one_by_one(element, findings, line), len(_READINGS(element))
 
 
 def _in_reach(starts: NDArray[np.int64], durations: NDArray[np.int64]) -> bool:
     return bool(starts.min() >= 0 and starts.max() < _LATEST and durations.min() > 0 and durations.max() <= _LONGEST)
-
-
-def _qualities(element: Any, count: int) -> NDArray[np.uint8] | None:
-    """Quality of each reading, or None where the block says none."""
-    texts = _QUALITIES(element)
-    if not texts:
-        return None
-    if len(texts) == count and not _HAS_ODD_QUALITY(element):
-        return np.fromiter((QUALITIES.get(text.strip(), UNKNOWN_QUALITY) for text in texts), dtype=np.uint8, count=count)
-    return np.fromiter((_worst(_ONE_QUALITY(reading)) for reading in _READINGS(element)), dtype=np.uint8, count=count)
 
 
 def _worst(texts: list[str]) -> int:
