@@ -263,7 +263,7 @@ def test_a_cancelled_bill_is_billed_again_as_the_next_revision(town: Town):
     town.bills(APRIL, MAY)
     bill_id, total = town.bill_of(account, APRIL)
     with town.database.transaction(actor=town.clerk) as conn:
-        operations.cancel_bill(conn, bill_id=bill_id, at=AFTERWARDS)
+        operations.cancel_bill(conn, bill_id=bill_id, at=AFTERWARDS, reason="wrong rate")
 
     town.bills(APRIL, MAY)
 

@@ -192,7 +192,7 @@ def cancel(
     who = acting(utility, reason=reason)
     with who.database.transaction(actor=who.actor) as conn:
         bill_id = queries.bill_id_of(conn, bill)
-        operations.cancel_bill(conn, bill_id=bill_id, at=datetime.now(UTC))
+        operations.cancel_bill(conn, bill_id=bill_id, at=datetime.now(UTC), reason=reason)
     answer({"bill_id": bill_id, "billing_status": "cancelled"}, as_json=as_json, text=f"cancelled {bill}")
 
 

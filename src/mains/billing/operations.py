@@ -22,11 +22,12 @@ def make_cycle(conn: Connection, *, cycle_code: str, description: str, due_days:
     conn.execute(_sql.make_cycle, {"cycle_code": cycle_code, "description": description, "due_days": due_days})
 
 
-def cancel_bill(conn: Connection, *, bill_id: UUID, at: datetime) -> None:
-    """Take a bill back; the next run of its cycle bills the period again as the next revision.
+def cancel_bill(conn: Connection, *, bill_id: UUID, at: datetime, reason: str) -> None:
+    """Take a bill back; the next run of its cycle bills the period again as the next revision. `reason` goes to the audit log.
 
     Raises:
         UnableToCancelBill: the bill is unknown here or cancelled already.
     """
+    conn.execute(_sql.give_reason, {"reason": reason})
     if conn.execute(_sql.cancel_bill, {"bill_id": bill_id, "at": at}).fetchone() is None:
         raise UnableToCancelBill(f"bill {bill_id} is unknown here, or cancelled already", cure="look the bill up by its number")

@@ -26,3 +26,7 @@ WHERE exception_status = 'open' AND account_id = ANY (%(account_ids)s) AND dater
 -- name: cancel_bill
 -- Take an issued bill back; its lines stay as they were.
 UPDATE billing.bills SET billing_status = 'cancelled', cancelled_at = %(at)s WHERE bill_id = %(bill_id)s AND billing_status <> 'cancelled' RETURNING bill_id;
+
+-- name: give_reason
+-- Why the changes of this transaction are made, for the audit log.
+SELECT set_config('app.reason', %(reason)s, true);

@@ -114,6 +114,16 @@ class BillRun:
     total_amount: Decimal
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BilledMonth:
+    """What was billed for a calendar month; money in the utility's currency, energy in kWh."""
+
+    billing_period_start: date
+    bills: int
+    total_amount: Decimal
+    usage_kwh: Decimal | None
+
+
 def bill(conn: Connection, bill_id: UUID) -> Bill:
     """One bill.
 
@@ -185,13 +195,26 @@ def bill_keys(conn: Connection) -> list[UUID]:
     return [row[0] for row in conn.execute(_sql.bill_keys)]
 
 
-def open_exceptions(conn: Connection, *, limit: int = 200) -> list[BillException]:
-    """Bills held back, newest first, at most `limit`."""
+def open_exceptions(conn: Connection, *, after: tuple[datetime, UUID] | None = None, limit: int = 200) -> list[BillException]:
+    """Bills held back, newest first, those after (found_at, key), at most `limit`."""
+    place = dict(zip(("after_at", "after_id"), after or (None, None), strict=True))
     with conn.cursor(row_factory=class_row(BillException)) as cursor:
-        return cursor.execute(_sql.open_exceptions, {"limit": limit}).fetchall()
+        return cursor.execute(_sql.open_exceptions, place | {"limit": limit}).fetchall()
 
 
-def latest_runs(conn: Connection, *, limit: int = 20) -> list[BillRun]:
-    """Bill runs, the newest period first, at most `limit`."""
+def latest_runs(conn: Connection, *, after: tuple[date, datetime, UUID] | None = None, limit: int = 20) -> list[BillRun]:
+    """Bill runs, the newest period first, those after (period_start, started_at, key), at most `limit`."""
+    place = dict(zip(("after_start", "after_at", "after_id"), after or (None, None, None), strict=True))
     with conn.cursor(row_factory=class_row(BillRun)) as cursor:
-        return cursor.execute(_sql.latest_runs, {"limit": limit}).fetchall()
+        return cursor.execute(_sql.latest_runs, place | {"limit": limit}).fetchall()
+
+
+def exceptions_by_code(conn: Connection) -> dict[str, int]:
+    """How many bills are held for each reason, most first."""
+    return dict(conn.execute(_sql.exceptions_by_code).fetchall())
+
+
+def billed_by_month(conn: Connection, *, limit: int = 13) -> list[BilledMonth]:
+    """Bills and money of each calendar month that was billed, newest first."""
+    with conn.cursor(row_factory=class_row(BilledMonth)) as cursor:
+        return cursor.execute(_sql.billed_by_month, {"limit": limit}).fetchall()

@@ -102,13 +102,26 @@ SELECT bill_id FROM billing.bills ORDER BY billing_period_start, billing_period_
 -- Bills held back, newest first.
 SELECT e.bill_exception_id, e.bill_run_id, e.account_id, a.account_number, a.customer_id, a.commodity, e.billing_period_start, e.billing_period_end, e.code, e.message, e.cure, e.exception_status, e.found_at
 FROM billing.bill_exceptions e JOIN customers.service_accounts a ON a.account_id = e.account_id
-WHERE e.exception_status = 'open' ORDER BY e.found_at DESC, a.account_number LIMIT %(limit)s;
+WHERE e.exception_status = 'open' AND (%(after_at)s::timestamptz IS NULL OR (e.found_at, e.bill_exception_id) < (%(after_at)s, %(after_id)s::uuid))
+ORDER BY e.found_at DESC, e.bill_exception_id DESC LIMIT %(limit)s;
 
 -- name: latest_runs
 -- Bill runs, newest first.
 SELECT bill_run_id, cycle_code, period_start, period_end, purpose, run_status, started_at, finished_at, actor, accounts, bills_made, bills_existing, exceptions, total_amount
-FROM billing.bill_runs ORDER BY period_start DESC, started_at DESC LIMIT %(limit)s;
+FROM billing.bill_runs
+WHERE %(after_start)s::date IS NULL OR (period_start, started_at, bill_run_id) < (%(after_start)s, %(after_at)s::timestamptz, %(after_id)s::uuid)
+ORDER BY period_start DESC, started_at DESC, bill_run_id DESC LIMIT %(limit)s;
 
 -- name: snapshot_instant
 -- Instant that everything read in this transaction is as of.
 SELECT clock_timestamp();
+
+-- name: exceptions_by_code
+-- How many bills are held for each reason.
+SELECT code, count(*) AS held FROM billing.bill_exceptions WHERE exception_status = 'open' GROUP BY code ORDER BY held DESC, code;
+
+-- name: billed_by_month
+-- Bills and money of each billing period, newest first.
+SELECT billing_period_start, count(*) AS bills, sum(total_amount) AS total_amount, sum(usage_kwh) AS usage_kwh
+FROM billing.bills WHERE billing_status = 'issued' AND billing_period_start = date_trunc('month', billing_period_start)::date
+GROUP BY billing_period_start ORDER BY billing_period_start DESC LIMIT %(limit)s;
