@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from hypothesis import strategies as st
 
-from mains.rates.calendars import Calendar, DateRange, Schedule, ScheduleRow, Season, Span
+from mains.rates.calendars import Calendar, DateRange, Holiday, Schedule, ScheduleRow, Season, Span
 from mains.rates.model import Demand, Energy, Fixed, Ladder, Minimum, Percent, RateVersion, Tier
 
 DENVER = ZoneInfo("America/Denver")
@@ -72,6 +72,7 @@ def constant(plan, wh, accounts=1):
 
 
 prices = st.decimals("-0.05", "2", places=5)
+some_months = st.sampled_from([(), (6,), (3, 5, 11), (10,), (1,)])
 costs = st.decimals("0", "2", places=5)
 schedules = st.builds(
     lambda first, second: Schedule(
@@ -133,11 +134,21 @@ def rates(draw, cost=prices):
             schedule="tou",
             ladders=tuple(ladder((None, str(draw(costs))), period=p) for p in ("off", "peak", "mid")),
         ),
+        Energy(id="fuel", label="Fuel", ladders=(ladder((None, str(draw(cost)))),), months=draw(some_months)),
+        Fixed(id="summer", label="Summer", amount=draw(costs), months=draw(some_months)),
+        Demand(id="summer demand", label="Summer demand", ladders=(ladder((None, str(draw(costs)))),), months=draw(some_months)),
         Percent(id="rider", label="Rider", rate=draw(costs) / 10, of=("energy",)),
         Minimum(id="minimum", label="Minimum", amount=draw(costs) * 100, of=("energy", "demand", "fixed")),
         Percent(id="tax", label="Tax", rate=draw(costs) / 20, of=("energy", "demand", "fixed", "minimum", "percent"), tags=("tax",)),
     ]
-    return rate(*charges, schedules=(draw(schedules),))
+    days = draw(st.sets(st.dates(date(2026, 1, 1), date(2026, 12, 31)), max_size=40))
+    held = {
+        "holidays": tuple(Holiday(date=day, name="holiday") for day in sorted(days)),
+        "holidays_from": date(2026, 1, 1),
+        "holidays_through": date(2026, 12, 31),
+        "holidays_as": draw(st.sampled_from(["weekday", "weekend", "holiday"])),
+    }
+    return rate(*charges, schedules=(draw(schedules),), calendar=held)
 
 
 def readings(accounts, intervals, *, seed, top=1500):

@@ -29,7 +29,7 @@ def run(tmp_path, rate_document, load=HOURLY, *more, start="2018-01-01T00:00", z
 
 
 def test_a_year_by_month(tmp_path):
-    code, answer = run(tmp_path, document(fixedchargefirstmeter=9.5))
+    code, answer = run(tmp_path, document(fixedchargefirstmeter=9.5, fixedchargeunits="$/month"))
     assert code == 0
     assert answer["issues"] == []
     assert [month["month"] for month in answer["months"]] == [f"2018-{month:02}" for month in range(1, 13)]
@@ -152,3 +152,10 @@ def test_the_benchmark_prints_its_claims():
         [sys.executable, "-m", "benchmarks.pricing", "--json"], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )
     assert all(claim["holds"] for claim in json.loads(done.stdout)["claims"])
+
+
+def test_readings_beyond_64_bits_are_still_exact(tmp_path):
+    code, answer = run(tmp_path, document(), "kwh\n" + "999999999.123456789\n" * 744)
+    assert code == 0
+    assert answer["months"][0]["energy"] == "74399999934.79"
+    assert answer["months"][0]["billed_total"] == "74399999934.79"

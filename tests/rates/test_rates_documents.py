@@ -146,6 +146,7 @@ def test_units_alone_are_no_charge():
         "energyratestructure": [[{"unit": "kWh"}]],
         "demandratestructure": [[{"unit": "kW"}]],
         "fixedchargefirstmeter": 9,
+        "fixedchargeunits": "$/month",
         "coincidentrateunit": "kW",
     }
     version, issues = from_urdb(document(**members))
@@ -194,3 +195,9 @@ def test_endless_as_written_by_others_is_no_bound():
     version, issues = from_urdb(document(energyratestructure=[[{"rate": 1, "max": Decimal("1e38")}]]))
     assert version is not None
     assert not codes(issues)
+
+
+def test_a_unit_left_out_is_said():
+    version, issues = from_urdb(document(fixedchargefirstmeter=9))
+    assert version is not None
+    assert [(issue.code, issue.severity) for issue in issues] == [("default-unit", "warning")]

@@ -8,7 +8,7 @@ import numpy as np
 
 from mains.base.problems import Problem
 from mains.rates.compile import UnableToPriceRate
-from mains.rates.kernels import numba_kernel, reduce_numba, reduce_numpy, segment_sums, window_totals
+from mains.rates.kernels import WORTH_COMPILING, numba_kernel, reduce_numba, reduce_numpy, segment_sums, window_totals
 from mains.rates.plan import DemandPart, EnergyPart, Plan, Register
 
 Kernel = Literal["auto", "numpy", "numba"]
@@ -53,7 +53,7 @@ def determinants(
 ) -> Determinants:
     """Reduce readings (accounts × plan.intervals, integers of the base quantity, interval start order) to determinants.
 
-    `kernel` "auto" takes numba where it is installed; both give the same bits. `meters` (default one each) is for charges per meter.
+    `kernel` "auto" takes numba where it is installed and the batch is large; both give the same bits. `meters` (default one each) is for charges per meter.
 
     Raises:
         UnableToReduceReadings: the shape is wrong, a reading is negative (so is the mark of a missing one), or values are not integers.
@@ -69,7 +69,8 @@ def determinants(
         )
     if values.dtype != object and values.size and values.dtype.itemsize == 8 and int(values.max()) > 2**62 // max(plan.intervals, 1):
         values = values.astype(object)  # the sum might leave 64 bits: Python's integers do not
-    use_numba = kernel == "numba" or (kernel == "auto" and values.dtype != object and numba_kernel() is not None)
+    is_worth_it = values.dtype != object and values.size >= WORTH_COMPILING
+    use_numba = kernel == "numba" or (kernel == "auto" and is_worth_it and numba_kernel() is not None)
     if kernel == "numba" and (values.dtype == object or numba_kernel() is None):
         raise UnableToReduceReadings("numba is not installed, or the readings exceed 64 bits", cure='use kernel="auto"')
     reduce = reduce_numba if use_numba else reduce_numpy

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+WORTH_COMPILING = 2**19
+"""Readings in one call from which numba is chosen: below, numpy is done before a kernel is loaded."""
 BLOCK = 64
 """Accounts reduced at a time by numpy, so that a block stays in the cache."""
 
@@ -62,7 +64,10 @@ def numba_kernel() -> Callable[..., Any] | None:
         from numba import njit
     except ImportError:
         return None
-    return njit(cache=True, nogil=True)(_loop)
+    try:
+        return njit(cache=True, nogil=True)(_loop)
+    except RuntimeError:  # no folder to keep the compiled code in: compile it in each process
+        return njit(nogil=True)(_loop)
 
 
 def _loop(values: np.ndarray, starts: np.ndarray, ends: np.ndarray, atoms: np.ndarray, energy: np.ndarray, peaks: np.ndarray) -> np.int64:

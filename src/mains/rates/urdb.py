@@ -375,7 +375,7 @@ class _Reader:
         amount = self.number(self.members.get(field), field)
         if not amount:
             return []
-        unit = str(self.members.get("fixedchargeunits") or "$/month") if field == "fixedchargefirstmeter" else "$/month"
+        unit = self._unit("fixedchargeunits", field, modern="fixedchargefirstmeter")
         if unit.lower() not in _FIXED_UNITS:
             self.refuse(
                 "unit-not-priced", "fixedchargeunits", f"a fixed charge in {unit} cannot be priced", f"use one of {', '.join(_FIXED_UNITS)}"
@@ -384,12 +384,19 @@ class _Reader:
         per: Any = _FIXED_UNITS[unit.lower()]
         return [Fixed(id="fixed", label="Customer charge", amount=amount, per=per, clause=field)]
 
+    def _unit(self, member: str, field: str, *, modern: str) -> str:
+        """The unit of a sum of money; the old members are per month, and a unit left out is the database's default, which is said."""
+        given = self.members.get(member)
+        if field == modern and not given:
+            self.warn("default-unit", member, f"{member} is missing; the database's default is $/month", f"write {member}")
+        return str(given or "$/month") if field == modern else "$/month"
+
     def _minimum(self) -> list[AnyCharge]:
         field = "mincharge" if self.members.get("mincharge") is not None else "minmonthlycharge"
         amount = self.number(self.members.get(field), field)
         if not amount:
             return []
-        unit = str(self.members.get("minchargeunits") or "$/month").lower() if field == "mincharge" else "$/month"
+        unit = self._unit("minchargeunits", field, modern="mincharge").lower()
         if unit not in ("$/month", "$/day"):
             self.refuse(
                 "minimum-not-monthly",
