@@ -345,3 +345,119 @@ COMMENT ON COLUMN identity.data_keys.wrapped_key IS 'The key, encrypted with the
 COMMENT ON COLUMN identity.data_keys.created_at IS 'When it was made';
 COMMENT ON COLUMN identity.data_keys.erased_at IS 'When it was destroyed';
 SELECT identity.protect('identity.data_keys', audited => true, personal => '{wrapped_key}');
+
+-- Before anybody is known -----------------------------------------------------------------------------------------------------------------------------------------
+-- The application's login has no role until it knows who asks. These functions answer the few questions of a sign-in, each just its own, and nobody else may call them.
+CREATE FUNCTION identity.credentials(asked_login text) RETURNS TABLE (user_id uuid, password_hash text, locked_until timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT s.user_id, s.password_hash, s.locked_until
+    FROM identity.utility_staff s
+    WHERE s.login = asked_login AND s.staff_status = 'active' AND s.password_hash IS NOT NULL
+$$;
+COMMENT ON FUNCTION identity.credentials(text) IS 'What a password is checked against, for an active person who has one';
+
+CREATE FUNCTION identity.count_wrong_password(who uuid, tried_at timestamptz, wait_after integer, wait_for interval, from_ip inet, with_agent text) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT set_config('app.actor', 'sign-in', true), set_config('app.ip', coalesce(host(from_ip), ''), true), set_config('app.user_agent', coalesce(with_agent, ''), true);
+    UPDATE identity.utility_staff s
+    SET failed_attempts = CASE WHEN s.failed_attempts + 1 < wait_after THEN s.failed_attempts + 1 ELSE 0 END,
+        locked_until    = CASE WHEN s.failed_attempts + 1 < wait_after THEN s.locked_until ELSE tried_at + wait_for END
+    WHERE s.user_id = who
+$$;
+COMMENT ON FUNCTION identity.count_wrong_password(uuid, timestamptz, integer, interval, inet, text) IS 'Counts a wrong password; the last of so many in a row closes sign-in by password for a while, and counting begins again';
+
+CREATE FUNCTION identity.accept_password(who uuid, tried_at timestamptz, from_ip inet, with_agent text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM set_config('app.actor', 'sign-in', true), set_config('app.ip', coalesce(host(from_ip), ''), true), set_config('app.user_agent', coalesce(with_agent, ''), true);
+    PERFORM FROM identity.utility_staff s WHERE s.user_id = who AND s.staff_status = 'active' AND (s.locked_until IS NULL OR s.locked_until <= tried_at) FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE identity.utility_staff s SET failed_attempts = 0, locked_until = NULL WHERE s.user_id = who AND (s.failed_attempts > 0 OR s.locked_until IS NOT NULL);
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION identity.accept_password(uuid, timestamptz, inet, text) IS 'Whether a right password lets an active person in at this instant; clears the count of wrong ones';
+
+CREATE FUNCTION identity.use_link(token_hash bytea, used timestamptz) RETURNS uuid
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    UPDATE identity.sign_in_links l SET used_at = used
+    FROM identity.utility_staff s
+    WHERE l.link_hash = token_hash AND l.used_at IS NULL AND l.expires_at > used AND s.user_id = l.user_id AND s.staff_status = 'active'
+    RETURNING l.user_id
+$$;
+COMMENT ON FUNCTION identity.use_link(bytea, timestamptz) IS 'Whom a link signs in, marking it used; NULL where it is unknown, used, expired, or its person is not active';
+
+CREATE FUNCTION identity.open_session(token_hash bytea, who uuid, opened timestamptz, until timestamptz, from_ip inet, with_agent text) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    INSERT INTO identity.sessions (session_hash, utility_id, user_id, created_at, expires_at, ip_address, user_agent)
+    SELECT token_hash, s.utility_id, s.user_id, opened, until, from_ip, with_agent FROM identity.utility_staff s WHERE s.user_id = who AND s.staff_status = 'active'
+$$;
+COMMENT ON FUNCTION identity.open_session(bytea, uuid, timestamptz, timestamptz, inet, text) IS 'Begins a session of an active person';
+
+CREATE FUNCTION identity.close_session(token_hash bytea, closed timestamptz) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    UPDATE identity.sessions s SET ended_at = closed WHERE s.session_hash = token_hash AND s.ended_at IS NULL
+$$;
+COMMENT ON FUNCTION identity.close_session(bytea, timestamptz) IS 'Ends a session; one that has ended stays as it is';
+
+CREATE FUNCTION identity.session_actor(token_hash bytea, asked_at timestamptz)
+RETURNS TABLE (user_id uuid, utility_id uuid, role text, login text, full_name text, expires_at timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT p.user_id, p.utility_id, p.role, p.login, p.full_name, s.expires_at
+    FROM identity.sessions s JOIN identity.utility_staff p ON p.user_id = s.user_id
+    WHERE s.session_hash = token_hash AND s.ended_at IS NULL AND s.created_at <= asked_at AND s.expires_at > asked_at AND p.staff_status = 'active'
+$$;
+COMMENT ON FUNCTION identity.session_actor(bytea, timestamptz) IS 'Who is signed in with a session token at an instant; no row where nobody is';
+
+CREATE FUNCTION identity.key_actor(token_hash bytea, asked_at timestamptz)
+RETURNS TABLE (user_id uuid, utility_id uuid, role text, login text, full_name text, key_prefix text, scopes text[])
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    used_day timestamptz := date_trunc('day', asked_at, 'UTC');
+    found_id uuid;
+    last_day timestamptz;
+BEGIN
+    SELECT p.user_id, p.utility_id, p.role, p.login, p.full_name, k.key_prefix, k.scopes, k.key_id, k.last_used_at
+    INTO user_id, utility_id, role, login, full_name, key_prefix, scopes, found_id, last_day
+    FROM identity.api_keys k JOIN identity.utility_staff p ON p.user_id = k.user_id
+    WHERE k.key_hash = token_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > asked_at) AND p.staff_status = 'active';
+    IF found_id IS NULL THEN
+        RETURN;
+    END IF;
+    IF last_day IS DISTINCT FROM used_day THEN
+        PERFORM set_config('app.actor', login, true), set_config('app.user_id', user_id::text, true);
+        UPDATE identity.api_keys k SET last_used_at = used_day WHERE k.key_id = found_id;
+    END IF;
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION identity.key_actor(bytea, timestamptz) IS 'For whom an API key acts at an instant, noting the day of use; no row where it is unknown, revoked, expired, or its person is not active';
+
+CREATE FUNCTION identity.utility_of_login(asked_login text) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$ SELECT s.utility_id FROM identity.utility_staff s WHERE s.login = asked_login $$;
+COMMENT ON FUNCTION identity.utility_of_login(text) IS 'The utility a person works for; for commands that name the person only';
+
+CREATE FUNCTION identity.applied_migrations() RETURNS TABLE (name text, checksum text) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY SELECT m.name, m.checksum FROM base.migrations m;
+END
+$$;
+COMMENT ON FUNCTION identity.applied_migrations() IS 'What this database was built from, so that the application can tell whether it is ready for it';
+
+REVOKE EXECUTE ON FUNCTION identity.credentials(text), identity.count_wrong_password(uuid, timestamptz, integer, interval, inet, text), identity.accept_password(uuid, timestamptz, inet, text),
+    identity.use_link(bytea, timestamptz), identity.open_session(bytea, uuid, timestamptz, timestamptz, inet, text), identity.close_session(bytea, timestamptz),
+    identity.session_actor(bytea, timestamptz), identity.key_actor(bytea, timestamptz), identity.utility_of_login(text), identity.applied_migrations() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION identity.credentials(text), identity.count_wrong_password(uuid, timestamptz, integer, interval, inet, text), identity.accept_password(uuid, timestamptz, inet, text),
+    identity.use_link(bytea, timestamptz), identity.open_session(bytea, uuid, timestamptz, timestamptz, inet, text), identity.close_session(bytea, timestamptz),
+    identity.session_actor(bytea, timestamptz), identity.key_actor(bytea, timestamptz), identity.utility_of_login(text), identity.applied_migrations() TO mains_app;
+
+CREATE FUNCTION identity.end_sessions_of(who uuid, ended timestamptz) RETURNS integer
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    WITH closed AS (UPDATE identity.sessions s SET ended_at = ended WHERE s.user_id = who AND s.utility_id = identity.current_utility() AND s.ended_at IS NULL RETURNING 1)
+    SELECT count(*)::integer FROM closed
+$$;
+COMMENT ON FUNCTION identity.end_sessions_of(uuid, timestamptz) IS 'Ends every session of a person of the own utility, as when the password changes or they leave; returns how many';
+REVOKE EXECUTE ON FUNCTION identity.end_sessions_of(uuid, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION identity.end_sessions_of(uuid, timestamptz) TO mains_staff;
