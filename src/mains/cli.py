@@ -12,10 +12,12 @@ from mains.base import cli as db
 from mains.base.migrate import DOMAINS
 from mains.base.terminal import run
 
-# The word after `mains` -> where its commands are. Only what is called is imported.
+# The word after `mains` -> where its commands are: a module with `app`, or module:name. Only what is called is imported.
 GROUPS = {
     "db": "mains.base.cli",
-    "access": "mains.identity.cli",
+    "staff": "mains.identity.cli:staff",
+    "keys": "mains.identity.cli:keys",
+    "link": "mains.identity.cli:link",
     "messages": "mains.messages.cli",
     "network": "mains.network.cli",
     "customers": "mains.customers.cli",
@@ -32,7 +34,7 @@ GROUPS = {
     "privacy": "mains.privacy.cli",
     "integrations": "mains.integrations.cli",
     "demo": "mains.demo.cli",
-    "serve": "mains.web.cli",
+    "serve": "mains.serving",
 }
 
 
@@ -42,11 +44,20 @@ def build(word: str | None = None) -> typer.Typer:
         name="mains", help="The operations system of a utility.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
     )
     app.callback()(lambda: None)
-    for name, module in GROUPS.items() if word not in GROUPS else [(word, GROUPS[word])]:
+    for name, place in GROUPS.items() if word not in GROUPS else [(word, GROUPS[word])]:
+        module, _, attribute = place.partition(":")
         if _is_there(module):
-            part: typer.Typer = import_module(module).app
-            app.add_typer(part, name=name)
+            _add(app, getattr(import_module(module), attribute or "app"), name=name)
     return app
+
+
+def _add(app: typer.Typer, part: typer.Typer, *, name: str) -> None:
+    """Add a group of commands; a group of one command, without a callback of its own, is that command."""
+    only = part.registered_commands[0].callback if len(part.registered_commands) == 1 and not part.registered_groups else None
+    if only is not None and part.registered_callback is None:
+        app.command(name)(only)
+    else:
+        app.add_typer(part, name=name)
 
 
 def domain_checks() -> list[checks.Check]:
