@@ -211,6 +211,7 @@ CREATE TABLE billing.bill_exceptions (
 );
 CREATE UNIQUE INDEX one_open_exception ON billing.bill_exceptions (account_id, billing_period_start, billing_period_end, code) WHERE exception_status = 'open';
 CREATE INDEX bill_exceptions_of_run ON billing.bill_exceptions (bill_run_id);
+CREATE INDEX bill_exceptions_of_account ON billing.bill_exceptions (account_id);
 CREATE INDEX bill_exceptions_open ON billing.bill_exceptions (utility_id, found_at DESC) WHERE exception_status = 'open';
 COMMENT ON TABLE billing.bill_exceptions IS 'Bills held back, with the reason and the cure; a bill is never guessed';
 COMMENT ON COLUMN billing.bill_exceptions.bill_exception_id IS 'Key';

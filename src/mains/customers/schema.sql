@@ -151,7 +151,6 @@ SELECT identity.protect('customers.rate_assignments', customer => 'account_id IN
 ALTER TABLE customers.service_points ADD FOREIGN KEY (node_id) REFERENCES network.nodes;
 ALTER TABLE messages.outbox ADD FOREIGN KEY (customer_id) REFERENCES customers.customers;
 ALTER TABLE messages.subscriptions ADD FOREIGN KEY (customer_id) REFERENCES customers.customers;
-ALTER TABLE identity.data_keys ADD FOREIGN KEY (customer_id) REFERENCES customers.customers;
 
 -- Talking with customers ------------------------------------------------------------------------------------------------------------------------------------------------
 CREATE TABLE customers.contacts (

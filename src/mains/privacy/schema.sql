@@ -9,17 +9,14 @@ CREATE TABLE privacy.purposes (
     purpose_name  text    NOT NULL,
     description   text    NOT NULL,
     legal_basis   text    NOT NULL CHECK (legal_basis IN ('contract', 'law', 'consent', 'legitimate_interest', 'public_task')),
-    needs_consent boolean NOT NULL,
-    PRIMARY KEY (utility_id, purpose_code),
-    CONSTRAINT consent_is_asked_for CHECK ((legal_basis = 'consent') = needs_consent)
+    PRIMARY KEY (utility_id, purpose_code)
 );
 COMMENT ON TABLE privacy.purposes IS 'What personal data may be used for, and on what ground';
 COMMENT ON COLUMN privacy.purposes.purpose_code IS 'Short name, one in the utility';
 COMMENT ON COLUMN privacy.purposes.utility_id IS 'The utility';
 COMMENT ON COLUMN privacy.purposes.purpose_name IS 'Name people read';
 COMMENT ON COLUMN privacy.purposes.description IS 'What is done with which data';
-COMMENT ON COLUMN privacy.purposes.legal_basis IS 'contract, law, consent, legitimate_interest or public_task';
-COMMENT ON COLUMN privacy.purposes.needs_consent IS 'Whether it needs the customer''s consent';
+COMMENT ON COLUMN privacy.purposes.legal_basis IS 'contract, law, consent, legitimate_interest or public_task; only consent needs a row in consents';
 SELECT identity.protect('privacy.purposes', customer => 'true', auditor => true, classification => 'public');
 
 CREATE TABLE privacy.consents (
