@@ -19,6 +19,7 @@ from mains.metering.model import MISSING, Quality
 
 DAY = timedelta(days=1)
 ZONE = ZoneInfo("America/Chicago")
+BATCH = "SELECT readings_found, readings_accepted, readings_new, raw_sum, finished_at IS NOT NULL FROM metering.ingest_batches WHERE batch_id = %s"
 rng = np.random.default_rng(7)
 
 
@@ -46,7 +47,7 @@ def test_what_is_loaded_first_comes_back(database, staff, meters):
     assert (found.quality == Quality.ACTUAL).all()
     assert found.versions.tolist() == [1, 1, 1]
     with database.transaction(actor=staff) as conn:
-        batch = conn.execute("SELECT readings_found, readings_accepted, readings_new, raw_sum, finished_at IS NOT NULL FROM metering.ingest_batches WHERE batch_id = %s", [done.batch_id])
+        batch = conn.execute(BATCH, [done.batch_id])
         assert batch.fetchone() == (1440, 1440, 1440, int(values.sum()), True)
 
 
@@ -213,7 +214,8 @@ def test_the_neighbour_neither_sees_nor_replaces_readings(database, staff, neigh
 
 
 def test_the_ingest_login_inserts_and_does_nothing_else(database, staff, meters):
-    for statement in ("SELECT count(*) FROM metering.interval_blocks", "DELETE FROM metering.interval_blocks", "UPDATE metering.interval_blocks SET version = 2", "SELECT * FROM customers.customers"):
+    blocks = "metering.interval_blocks"
+    for statement in (f"SELECT count(*) FROM {blocks}", f"DELETE FROM {blocks}", f"UPDATE {blocks} SET version = 2", "SELECT * FROM customers.customers"):
         with database.ingesting() as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
             conn.execute(statement)
 
@@ -249,7 +251,12 @@ days_of_values = st.integers(1, 3).flatmap(
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(values=days_of_values, qualities=st.lists(st.sampled_from([q for q in Quality if q != Quality.MISSING]), min_size=1, max_size=72), lead=st.integers(-30, 30), length=st.integers(0, 90))
+@given(
+    values=days_of_values,
+    qualities=st.lists(st.sampled_from([q for q in Quality if q != Quality.MISSING]), min_size=1, max_size=72),
+    lead=st.integers(-30, 30),
+    length=st.integers(0, 90),
+)
 def test_any_readings_come_back_as_they_went_in_for_any_window(database, staff, values, qualities, lead, length):
     channel = add_channels(database, staff, 1, interval_s=3600)
     given_values = np.array([values], dtype=np.int32)

@@ -92,7 +92,7 @@ def block_fingerprints(conn: Connection, channel_ids: Sequence[int], from_at: da
     database packs them. A channel without blocks has the hash of nothing.
     """
     wanted = np.asarray(channel_ids, dtype=np.int64)
-    return _fingerprints(wanted, list(_packed(conn, wanted, from_at, to_at, as_of=as_of, at_a_time=10_000)))
+    return _fingerprints(wanted, list(packed_blocks(conn, wanted, from_at, to_at, as_of=as_of)))
 
 
 def _load(
@@ -111,7 +111,7 @@ def _load(
     if (np.diff(wanted[order]) == 0).any():
         raise ValueError("a channel was asked for twice")
     kept: list[Packed] = []
-    for packed in _packed(conn, wanted, from_at, to_at, as_of=as_of, at_a_time=max(1, _AT_A_TIME // max(count, 1))):
+    for packed in packed_blocks(conn, wanted, from_at, to_at, as_of=as_of, at_a_time=max(1, _AT_A_TIME // max(count, 1))):
         if packed.interval_s != step:
             raise IntervalsDiffer(
                 f"channel {packed.channel_id[0]} has days of {packed.interval_s} s intervals between {from_at.isoformat()} and {to_at.isoformat()}, not {step} s",
@@ -148,8 +148,8 @@ def _place(packed: Packed, row: NDArray[np.intp], window: tuple[int, int, int], 
         quality[rows, low:high] = marks[same, inner] if marks.shape[1] > 1 else marks[same]
 
 
-def _packed(
-    conn: Connection, channels: NDArray[np.int64], from_at: datetime, to_at: datetime, *, as_of: datetime | None, at_a_time: int
+def packed_blocks(
+    conn: Connection, channels: NDArray[np.int64], from_at: datetime, to_at: datetime, *, as_of: datetime | None = None, at_a_time: int = 10_000
 ) -> Iterator[Packed]:
     """Blocks of channels that touch a stretch of time, in groups of one size, some channels at a time."""
     statement: LiteralString = _sql.packed_blocks if as_of is None else _sql.packed_blocks_as_of

@@ -55,12 +55,54 @@ FROM metering.channels c JOIN devices.meters m ON m.meter_id = c.meter_id
 WHERE c.channel_id = ANY (%(channels)s)
 ORDER BY c.channel_id;
 
--- name: register_reads
--- Current register reads of channels from one instant to another, both included, with the digits of the meter's dial.
-SELECT r.channel_id, r.read_at, r.from_at, r.raw, r.read_kind, r.quality, m.dial_digits
-FROM metering.register_reads r JOIN metering.channels c ON c.channel_id = r.channel_id JOIN devices.meters m ON m.meter_id = c.meter_id
-WHERE r.channel_id = ANY (%(channels)s) AND r.is_current AND r.read_at >= %(from_at)s AND r.read_at <= %(to_at)s
-ORDER BY r.channel_id, r.read_at;
+-- name: dial_digits
+-- Digits of the dials that channels are read from.
+SELECT c.channel_id, m.dial_digits FROM metering.channels c JOIN devices.meters m ON m.meter_id = c.meter_id WHERE c.channel_id = ANY (%(channels)s);
+
+-- name: nearest_indexes
+-- For each channel and instant asked, the index read nearest to it, within a stretch to either side; absent where there is none.
+SELECT asked.n, r.read_at, r.raw, r.quality, r.version
+FROM unnest(%(channels)s::bigint[], %(instants)s::timestamptz[]) WITH ORDINALITY AS asked (channel_id, at, n)
+CROSS JOIN LATERAL (
+    SELECT o.read_at, o.raw, o.quality, o.version FROM metering.register_reads o
+    WHERE o.channel_id = asked.channel_id AND o.read_kind = 'index' AND o.is_current AND o.read_at BETWEEN asked.at - %(within)s AND asked.at + %(within)s
+    ORDER BY greatest(o.read_at - asked.at, asked.at - o.read_at), o.read_at
+    LIMIT 1
+) AS r
+ORDER BY asked.n;
+
+-- name: nearest_indexes_as_of
+-- The same, as the reads stood at an instant: the last version of each whose delivery was stored by then.
+SELECT asked.n, r.read_at, r.raw, r.quality, r.version
+FROM unnest(%(channels)s::bigint[], %(instants)s::timestamptz[]) WITH ORDINALITY AS asked (channel_id, at, n)
+CROSS JOIN LATERAL (
+    SELECT o.read_at, o.raw, o.quality, o.version FROM metering.register_reads o
+    WHERE o.channel_id = asked.channel_id AND o.read_kind = 'index' AND o.read_at BETWEEN asked.at - %(within)s AND asked.at + %(within)s
+      AND EXISTS (SELECT FROM metering.ingest_batches i WHERE i.batch_id = o.batch_id AND i.finished_at <= %(as_of)s)
+    ORDER BY greatest(o.read_at - asked.at, asked.at - o.read_at), o.read_at, o.version DESC
+    LIMIT 1
+) AS r
+ORDER BY asked.n;
+
+-- name: usage_reads
+-- Reads of usage that lie, but for a stretch at either end, in the stretch of time asked of each channel.
+SELECT asked.n, o.from_at, o.read_at, o.raw, o.quality, o.version
+FROM unnest(%(channels)s::bigint[], %(starts)s::timestamptz[], %(ends)s::timestamptz[]) WITH ORDINALITY AS asked (channel_id, from_at, to_at, n)
+JOIN metering.register_reads o ON o.channel_id = asked.channel_id AND o.read_at > asked.from_at + %(within)s AND o.read_at <= asked.to_at + %(within)s
+WHERE o.read_kind = 'usage' AND o.is_current AND o.from_at >= asked.from_at - %(within)s
+ORDER BY asked.n, o.from_at;
+
+-- name: usage_reads_as_of
+-- The same, as the reads stood at an instant.
+SELECT DISTINCT ON (asked.n, o.from_at, o.read_at) asked.n, o.from_at, o.read_at, o.raw, o.quality, o.version
+FROM unnest(%(channels)s::bigint[], %(starts)s::timestamptz[], %(ends)s::timestamptz[]) WITH ORDINALITY AS asked (channel_id, from_at, to_at, n)
+JOIN metering.register_reads o ON o.channel_id = asked.channel_id AND o.read_at > asked.from_at + %(within)s AND o.read_at <= asked.to_at + %(within)s
+WHERE o.read_kind = 'usage' AND o.from_at >= asked.from_at - %(within)s
+  AND EXISTS (SELECT FROM metering.ingest_batches i WHERE i.batch_id = o.batch_id AND i.finished_at <= %(as_of)s)
+  AND NOT EXISTS (
+      SELECT FROM metering.register_reads l JOIN metering.ingest_batches i ON i.batch_id = l.batch_id
+      WHERE l.channel_id = o.channel_id AND l.read_at = o.read_at AND l.version > o.version AND i.finished_at <= %(as_of)s)
+ORDER BY asked.n, o.from_at, o.read_at, o.version DESC;
 
 -- name: current_reads
 -- The current register reads at given channels and instants.

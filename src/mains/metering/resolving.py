@@ -1,0 +1,312 @@
+"""From what a file says to what may be stored: which channel each reading belongs to, and whether it fits that channel.
+
+A file's figures are quantities in its unit, as ESPI and NEM12 mean them: the channel's multiplier is taken out of them to find the raw value. Units are converted
+exactly or not at all.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from fractions import Fraction
+from itertools import groupby
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import Connection
+
+from mains.base.problems import Issue
+from mains.base.units import UNITS
+from mains.devices import operations as devices
+from mains.devices.queries import Meter, installations_of, meters_by_number
+from mains.metering import operations, queries
+from mains.metering.blocks import DAY, Blocks, encode
+from mains.metering.load import as_instant
+from mains.metering.model import MISSING, ChannelKey, ParsedChannel, ParsedFile, PeriodRead, Quality
+from mains.metering.queries import Channel
+from mains.metering.registers import NewRead
+
+SELF_DESCRIBING = ("espi", "nem12")
+"""Formats that say commodity, unit, flow and interval themselves, so that a meter can be registered from them."""
+
+OLDEST = timedelta(days=40 * 365)
+
+CURES = {
+    "unknown-meter": "register the meter, or import with --unknown-meters register",
+    "unknown-channel": "register the channel at its meter, or import with --unknown-meters register",
+    "meter-registered": "install the meter at a service point; until then its readings are kept and billed to nobody",
+    "meter-not-installed": "install the meter at a service point for that time, or correct its dates",
+    "commodity-mismatch": "check the meter number: the meter measures something else",
+    "unit-mismatch": "check the register's name, or correct the unit of the channel",
+    "flow-mismatch": "check the register's name, or correct the flow of the channel",
+    "interval-mismatch": "send the interval length that the channel has, or change the channel's from that day on",
+    "interval-changed": "nothing to do, if the meter was meant to be set to another interval length",
+    "interval-change": "send a whole day at one interval length; a stored day keeps its own",
+    "finer-than-channel": "round to the channel's resolution, or register the channel with a finer power of ten",
+    "beyond-channel": "check unit and decimal point; the channel cannot hold a value so large",
+    "off-grid-of-channel": "send readings that begin on a multiple of the interval, counted from the channel's standard midnight",
+    "future-reading": "check the meter's clock, or the time zone named for the file",
+    "too-old": "check the date: it lies more than 40 years back",
+    "lower-standing": "nothing to do: an edited or measured value stands; edit it if this one is right",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Prepared:
+    """What of one part may be stored, and what may not."""
+
+    blocks: list[Blocks] = field(default_factory=list)
+    reads: list[NewRead] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+    first_lines: dict[int, tuple[ChannelKey, int]] = field(default_factory=dict)
+    accepted: int = 0
+    raw_sum: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Resolver:
+    """Finds the channels of one file's readings, part after part, inside one transaction; `registers` says whether unknown meters may be registered."""
+
+    conn: Connection
+    at: datetime
+    registers: bool
+    future_tolerance: timedelta
+    _told: set[tuple[str, str]] = field(default_factory=set)
+
+    def prepare(self, part: ParsedFile) -> Prepared:
+        """What of a part may be stored; registers meters and channels where that is allowed."""
+        out = Prepared()
+        keys = sorted({each.key for each in (*part.channels, *part.register_reads)}, key=lambda key: (key.meter, key.register))
+        numbers = sorted({key.meter for key in keys})
+        meters = meters_by_number(self.conn, numbers)
+        channels = self._channels(numbers)
+        if self.registers:
+            self._register(part, meters, channels, out)
+            meters, channels = meters_by_number(self.conn, numbers), self._channels(numbers)
+        hung = self._hung([meter.meter_id for meter in meters.values()])
+        fitting = [fit for parsed in part.channels if (fit := self._fit(part.file, parsed, meters, channels, hung, out))]
+        for interval_s, group in groupby(sorted(fitting, key=lambda fit: fit.interval_s), key=lambda fit: fit.interval_s):
+            out.blocks.append(to_blocks(list(group), interval_s=interval_s))
+        for read in part.register_reads:
+            self._fit_read(part.file, read, meters, channels, out)
+        out.raw_sum = sum(blocks.raw_sum for blocks in out.blocks) + sum(read.raw for read in out.reads)
+        return out
+
+    def _channels(self, numbers: Sequence[str]) -> dict[ChannelKey, Channel]:
+        return {ChannelKey(meter=each.meter_number, register=each.register): each for each in queries.channels_of_meters(self.conn, numbers)}
+
+    def _hung(self, meter_ids: Sequence[UUID]) -> dict[UUID, list[tuple[float, float]]]:
+        """When each meter hung somewhere, in epoch seconds."""
+        found: dict[UUID, list[tuple[float, float]]] = {}
+        for each in installations_of(self.conn, meter_ids):
+            found.setdefault(each.meter_id, []).append((each.from_at.timestamp(), each.to_at.timestamp() if each.to_at else np.inf))
+        return found
+
+    def _register(self, part: ParsedFile, meters: dict[str, Meter], channels: dict[ChannelKey, Channel], out: Prepared) -> None:
+        """Register the meters and channels of a part that are not known yet."""
+        seen: dict[ChannelKey, ParsedChannel | PeriodRead] = {}
+        for each in (*part.channels, *part.register_reads):
+            known = seen.get(each.key)
+            if each.key not in channels and (known is None or each.pow10 < known.pow10):
+                seen[each.key] = each
+        unknown = {each.key.meter: each for each in seen.values() if each.key.meter not in meters}
+        new = [
+            devices.NewMeter(meter_number=number, commodity=each.commodity, meter_status="unassigned", registered_by="import") for number, each in unknown.items()
+        ]
+        ids = {number: meter.meter_id for number, meter in meters.items()} | (devices.register_meters(self.conn, new) if new else {})
+        operations.register_channels(self.conn, [_new_channel(each, ids[key.meter]) for key, each in seen.items()])
+        for number, each in unknown.items():
+            message = f"meter {number} was not known and is registered as unassigned"
+            self._tell(out, part.file, "meter-registered", number, message, line=_line(each), severity="warning")
+
+    def _fit(
+        self,
+        file: str,
+        parsed: ParsedChannel,
+        meters: dict[str, Meter],
+        channels: dict[ChannelKey, Channel],
+        hung: dict[UUID, list[tuple[float, float]]],
+        out: Prepared,
+    ) -> "Fitting | None":
+        """The readings of one parsed channel as the stored channel takes them; None where none does."""
+        meter, channel = meters.get(parsed.key.meter), channels.get(parsed.key)
+        refusal = _refusal(parsed, meter, channel)
+        if refusal:
+            out.issues.append(_issue(file, *refusal, line=_line(parsed), count=len(parsed.starts)))
+            return None
+        assert meter is not None  # a refusal otherwise
+        assert channel is not None
+        if channel.interval_s != parsed.interval_s:
+            message = f"channel {_named(parsed.key)} has intervals of {channel.interval_s} s; the file has days of {parsed.interval_s} s"
+            if meter.registered_by != "import" or channel.interval_s is None:
+                out.issues.append(_issue(file, "interval-mismatch", message, line=_line(parsed), count=len(parsed.starts)))
+                return None
+            self._tell(out, file, "interval-changed", _named(parsed.key), message, line=_line(parsed), severity="warning")
+        fit = Fitting(
+            channel_id=channel.channel_id, utc_offset_min=channel.utc_offset_min, interval_s=parsed.interval_s, starts=parsed.starts,
+            values=parsed.values, quality=parsed.quality, lines=parsed.lines,
+        )  # fmt: skip
+        fit = _without(fit, self._mistimed(fit), file, parsed.key, out)
+        fit = _without(fit, _misscaled(fit, _scale(parsed, channel)), file, parsed.key, out)
+        if not len(fit.starts):
+            return None
+        fit = replace(fit, values=_scaled(fit.values, _scale(parsed, channel)))
+        if not _all_hung(fit.starts, hung.get(channel.meter_id, [])) and ("meter-registered", parsed.key.meter) not in self._told:
+            message = f"meter {parsed.key.meter} hung nowhere at some of these times; its readings are kept"
+            self._tell(out, file, "meter-not-installed", parsed.key.meter, message, line=_line(parsed), severity="warning")
+        out.first_lines.setdefault(channel.channel_id, (parsed.key, _line(parsed) or 0))
+        out.accepted += len(fit.starts)
+        return fit
+
+    def _mistimed(self, fit: "Fitting") -> Iterator[tuple[NDArray[np.bool_], str, str]]:
+        """Which readings have an impossible time, and why."""
+        latest = (self.at + self.future_tolerance).timestamp()
+        yield fit.starts + fit.interval_s > latest, "future-reading", f"readings that end after {as_instant(int(latest)).isoformat()}"
+        yield fit.starts < (self.at - OLDEST).timestamp(), "too-old", "readings more than 40 years old"
+        yield (fit.starts + fit.utc_offset_min * 60) % fit.interval_s != 0, "off-grid-of-channel", "readings off the grid of the channel's standard time"
+
+    def _fit_read(
+        self, file: str, read: PeriodRead, meters: dict[str, Meter], channels: dict[ChannelKey, Channel], out: Prepared
+    ) -> None:
+        """One period's usage as the stored channel takes it."""
+        meter, channel = meters.get(read.key.meter), channels.get(read.key)
+        refusal = _refusal(read, meter, channel)
+        end = as_instant(read.start + read.duration_s)
+        if refusal is None and end > self.at + self.future_tolerance:
+            refusal = ("future-reading", f"usage of {_named(read.key)} that ends at {end.isoformat()}")
+        if refusal is None and channel is not None:
+            raw = Fraction(read.value) * _scale(read, channel)
+            if raw.denominator != 1:
+                refusal = ("finer-than-channel", f"a value of {_named(read.key)} is finer than 10^{channel.pow10} {channel.unit}")
+            else:
+                out.reads.append(
+                    NewRead(channel_id=channel.channel_id, read_at=end, from_at=as_instant(read.start), raw=int(raw), quality=int(read.quality))
+                )
+                out.first_lines.setdefault(channel.channel_id, (read.key, read.line))
+                out.accepted += 1
+        if refusal:
+            out.issues.append(_issue(file, *refusal, line=read.line or None, count=1))
+
+    def _tell(self, out: Prepared, file: str, code: str, about: str, message: str, *, line: int | None, severity: str) -> None:
+        """A warning, once a file for each thing it is about."""
+        if (code, about) not in self._told:
+            self._told.add((code, about))
+            out.issues.append(_issue(file, code, message, line=line, severity=severity))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fitting:
+    """Readings of one stored channel, increasing in time; the arrays have one length."""
+
+    channel_id: int
+    utc_offset_min: int
+    interval_s: int
+    starts: NDArray[np.int64]
+    values: NDArray[np.int64]
+    quality: NDArray[np.uint8]
+    lines: NDArray[np.int32]
+
+
+def to_blocks(fitting: Sequence[Fitting], *, interval_s: int) -> Blocks:
+    """Blocks of readings of one interval length, by channel and day."""
+    slots = DAY // interval_s
+    counts = [len(each.starts) for each in fitting]
+    channel = np.repeat([each.channel_id for each in fitting], counts)
+    offset = np.repeat(np.array([each.utc_offset_min for each in fitting], dtype=np.int64), counts)
+    starts = np.concatenate([each.starts for each in fitting])
+    values = np.concatenate([each.values for each in fitting])
+    quality = np.concatenate([each.quality for each in fitting])
+    day, second = np.divmod(starts + offset * 60, DAY)
+    is_first = np.ones(len(starts), dtype=bool)
+    is_first[1:] = (np.diff(channel) != 0) | (np.diff(day) != 0)
+    row, head = np.cumsum(is_first) - 1, np.flatnonzero(is_first)
+    dense = np.full((len(head), slots), MISSING, dtype=np.int32)
+    marks = np.full((len(head), slots), Quality.MISSING, dtype=np.uint8)
+    dense[row, second // interval_s] = values
+    marks[row, second // interval_s] = quality
+    return encode(
+        channel_id=channel[head], block_start=day[head] * DAY - offset[head] * 60, values=dense, utc_offset_min=offset[head].astype(np.int16), quality=marks
+    )
+
+
+def _refusal(parsed: ParsedChannel | PeriodRead, meter: Meter | None, channel: Channel | None) -> tuple[str, str] | None:
+    """Why none of these readings can be stored: code and message; None where they can."""
+    key = parsed.key
+    if meter is None:
+        return "unknown-meter", f"meter {key.meter} is not known"
+    if meter.commodity != parsed.commodity:
+        return "commodity-mismatch", f"meter {key.meter} measures {meter.commodity}, the file says {parsed.commodity}"
+    if channel is None:
+        return "unknown-channel", f"meter {key.meter} has no channel {key.register}"
+    if UNITS[parsed.unit].quantity != channel.quantity:
+        return "unit-mismatch", f"channel {_named(key)} measures {channel.unit}, the file says {parsed.unit}"
+    if parsed.flow != channel.flow:
+        return "flow-mismatch", f"channel {_named(key)} counts what is {channel.flow}, the file says {parsed.flow}"
+    return None
+
+
+def _scale(parsed: ParsedChannel | PeriodRead, channel: Channel) -> Fraction:
+    """How many raw steps of the channel one step of the file is, exactly."""
+    ten = Fraction(10) ** (parsed.pow10 - channel.pow10)
+    return Fraction(UNITS[parsed.unit].factor) / Fraction(UNITS[channel.unit].factor) * ten / Fraction(channel.multiplier)
+
+
+def _misscaled(fit: Fitting, scale: Fraction) -> Iterator[tuple[NDArray[np.bool_], str, str]]:
+    """Which values the channel cannot hold exactly, and why."""
+    if scale == 1:
+        return
+    is_valid = fit.values != MISSING
+    yield is_valid & (fit.values % scale.denominator != 0), "finer-than-channel", "values finer than the channel's resolution"
+    most = (2**31 - 1) * scale.denominator // scale.numerator
+    yield is_valid & (np.abs(fit.values) > most), "beyond-channel", "values that do not fit the channel's resolution"
+
+
+def _scaled(values: NDArray[np.int64], scale: Fraction) -> NDArray[np.int64]:
+    if scale == 1:
+        return values
+    return np.where(values == MISSING, MISSING, values // scale.denominator * scale.numerator)
+
+
+def _without(
+    fit: Fitting, faults: Iterator[tuple[NDArray[np.bool_], str, str]], file: str, key: ChannelKey, out: Prepared
+) -> Fitting:
+    """The readings without the faulty ones; one issue a kind of fault, at the first line it is on."""
+    keep = np.ones(len(fit.starts), dtype=bool)
+    for mask, code, message in faults:
+        bad = mask & keep
+        if bad.any():
+            line = int(fit.lines[np.flatnonzero(bad)[0]])
+            out.issues.append(_issue(file, code, f"{message}, on {_named(key)}", line=line or None, count=int(bad.sum())))
+            keep &= ~bad
+    if keep.all():
+        return fit
+    return replace(fit, **{name: getattr(fit, name)[keep] for name in ("starts", "values", "quality", "lines")})
+
+
+def _all_hung(starts: NDArray[np.int64], stretches: list[tuple[float, float]]) -> bool:
+    """Whether the meter hung somewhere at every one of these times."""
+    covered = np.zeros(len(starts), dtype=bool)
+    for begin, end in stretches:
+        covered |= (starts >= begin) & (starts < end)
+    return bool(covered.all())
+
+
+def _new_channel(parsed: ParsedChannel | PeriodRead, meter_id: UUID) -> operations.NewChannel:
+    has_intervals = isinstance(parsed, ParsedChannel)
+    return operations.NewChannel(
+        meter_id=meter_id, register=parsed.key.register, commodity=parsed.commodity, unit=parsed.unit, flow=parsed.flow, pow10=parsed.pow10,
+        interval_s=parsed.interval_s if has_intervals else None, utc_offset_min=parsed.utc_offset_min if has_intervals else 0,
+    )  # fmt: skip
+
+
+def _line(parsed: ParsedChannel | PeriodRead) -> int | None:
+    """Where a channel begins in its file; None where that is not known."""
+    return (int(parsed.lines[0]) if isinstance(parsed, ParsedChannel) else parsed.line) or None
+
+
+def _named(key: ChannelKey) -> str:
+    return f"{key.meter} {key.register}"
+
+
+def _issue(file: str, code: str, message: str, *, line: int | None = None, count: int = 0, severity: str = "error") -> Issue:
+    return Issue(code=code, message=message, cure=CURES[code], file=file, line=line, count=count, severity=severity)
