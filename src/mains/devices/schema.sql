@@ -123,6 +123,8 @@ COMMENT ON COLUMN devices.smart_devices.installed_at IS 'When it was put in; no 
 COMMENT ON COLUMN devices.smart_devices.removed_at IS 'When it was taken out; no reading of it is younger';
 COMMENT ON COLUMN devices.smart_devices.last_communication IS 'When it was last heard';
 SELECT identity.protect('devices.smart_devices', customer => 'account_id IN (SELECT a.account_id FROM customers.service_accounts a)', classification => 'internal', personal => '{credential_fingerprint}');
+-- attaching a month of readings checks its foreign keys as the owner, who must see the devices for that
+CREATE POLICY partitions_are_checked ON devices.smart_devices FOR SELECT TO mains_owner USING (true);
 
 CREATE TABLE devices.sensor_readings (
     device_id         uuid        NOT NULL REFERENCES devices.smart_devices,
@@ -167,6 +169,8 @@ CREATE FUNCTION devices.ensure_partitions(from_at timestamptz, to_at timestamptz
 DECLARE
     month_start timestamp;
     part        text;
+    low         text;
+    high        text;
     made        integer := 0;
 BEGIN
     IF to_at - from_at > interval '50 years' THEN
@@ -177,13 +181,18 @@ BEGIN
         CONTINUE WHEN to_regclass('devices.' || part) IS NOT NULL;
         PERFORM pg_advisory_xact_lock(hashtext('devices.' || part));
         CONTINUE WHEN to_regclass('devices.' || part) IS NOT NULL;
-        EXECUTE format('CREATE TABLE devices.%I PARTITION OF devices.sensor_readings FOR VALUES FROM (%L) TO (%L)', part, to_char(month_start, 'YYYY-MM-DD') || ' 00:00:00+00', to_char(month_start + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+        low := to_char(month_start, 'YYYY-MM-DD') || ' 00:00:00+00';
+        high := to_char(month_start + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00';
+        LOCK TABLE devices.sensor_readings_default IN ACCESS EXCLUSIVE MODE;
+        EXECUTE format('CREATE TABLE devices.%I (LIKE devices.sensor_readings INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', part);
+        EXECUTE format('WITH moved AS (DELETE FROM devices.sensor_readings_default WHERE reading_timestamp >= %L AND reading_timestamp < %L RETURNING *) INSERT INTO devices.%I SELECT * FROM moved', low, high, part);
+        EXECUTE format('ALTER TABLE devices.sensor_readings ATTACH PARTITION devices.%I FOR VALUES FROM (%L) TO (%L)', part, low, high);
         made := made + 1;
     END LOOP;
     RETURN made;
 END
 $$;
-COMMENT ON FUNCTION devices.ensure_partitions(timestamptz, timestamptz) IS 'Makes the monthly partitions of sensor readings for a stretch of time where they are missing; returns how many';
+COMMENT ON FUNCTION devices.ensure_partitions(timestamptz, timestamptz) IS 'Makes the monthly partitions of sensor readings for a stretch of time where they are missing, and moves what waited in the default one; returns how many';
 GRANT EXECUTE ON FUNCTION devices.ensure_partitions(timestamptz, timestamptz) TO mains_staff;
 
 CREATE TABLE devices.last_values (
