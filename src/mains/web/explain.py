@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 
-from mains.base.money import round_money
-from mains.web.format import Formats, number, percent, quantity, words
+from mains.base.money import MINOR_UNITS, divide_half_up
+from mains.web.format import Formats, number, percent, quantity, unit_name, words
 from mains.web.views import Line
 
 GROUPS = (("Energy", ("energy",)), ("Demand", ("demand",)), ("Fixed", ("fixed", "minimum")), ("Riders and taxes", ("percent", "tax")))
@@ -37,7 +38,7 @@ class Arithmetic:
     """
 
     terms: tuple[Term, ...]
-    exact: Decimal | None
+    exact: Fraction | None
     agrees: bool
 
 
@@ -50,27 +51,46 @@ def groups(lines: Sequence[Line]) -> tuple[Group, ...]:
 
 
 def arithmetic(line: Line, base: Sequence[Line], f: Formats) -> Arithmetic:
-    """The terms of a line: quantity × price (× factor), or a share of the lines below it."""
-    exact: Decimal | None = None
+    """The terms of a line: quantity × price (× factor), or a share of other lines (× factor)."""
+    exact: Fraction | None = None
     terms: list[Term] = []
     if line.quantity is not None and line.price is not None:
-        exact = line.quantity * line.price
-        terms = [
-            Term(text=quantity(line.quantity, line.unit or ""), name=quantity_name(line)),
-            Term(text=f.price(line.price, line.unit or "unit"), name="price"),
-        ]
-        if line.factor is not None and line.factor != 1:
-            exact *= line.factor
-            terms.append(Term(text=number(line.factor), name="factor"))
-    elif line.factor is not None and base:
+        exact = Fraction(line.quantity) * Fraction(line.price)
+        price = f.price(line.price, unit_name(line.unit or "unit", Decimal(1)))
+        terms = [Term(text=quantity(line.quantity, line.unit or ""), name=quantity_name(line)), Term(text=price, name="price")]
+    elif line.share is not None and base:
         below = sum((other.amount for other in base), Decimal(0))
-        exact = below * line.factor
+        exact = Fraction(below) * Fraction(line.share)
         terms = [
             Term(text=f.money(below), name=f"lines {spans([other.line_no for other in base])}"),
-            Term(text=percent(line.factor, digits=_digits(line.factor)), name="share"),
+            Term(text=share_text(line.share), name="share"),
         ]
-    agrees = exact is not None and round_money(exact, f.currency) == line.amount
+    if exact is not None and line.factor not in (None, 1):
+        exact *= Fraction(line.factor)
+        terms.append(Term(text=str(line.factor), name="of the period"))
+    minor = MINOR_UNITS.get(f.currency, 2)
+    agrees = exact is not None and divide_half_up((exact * 10**minor).numerator, (exact * 10**minor).denominator) == line.amount.scaleb(minor)
     return Arithmetic(terms=tuple(terms), exact=exact, agrees=agrees)
+
+
+def exact_text(value: Fraction) -> str:
+    """A fraction as decimal digits, all of them where they end within twelve.
+
+    >>> exact_text(Fraction(1, 8)), exact_text(Fraction(1, 3))
+    ('0.125', '0.333333…')
+    """
+    if 10**12 % value.denominator == 0:
+        return number(Decimal(value.numerator) / Decimal(value.denominator))
+    return number(Decimal(value.numerator) / Decimal(value.denominator), digits=6) + "…"
+
+
+def share_text(share: Decimal) -> str:
+    """A share as percent with the digits that it has.
+
+    >>> share_text(Decimal("0.0625"))
+    '6.25\\xa0%'
+    """
+    return percent(share, digits=max(0, -int((share * 100).normalize().as_tuple().exponent)) if share else 0)
 
 
 def quantity_name(line: Line) -> str:
@@ -103,6 +123,3 @@ def spans(numbers: Sequence[int]) -> str:
             runs.append([n])
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]} – {run[-1]}" for run in runs)
 
-
-def _digits(share: Decimal) -> int:
-    return max(0, -int((share * 100).normalize().as_tuple().exponent))

@@ -8,6 +8,7 @@ Names of facts are the columns' names. A `None` is a fact that is not known, and
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from uuid import UUID
 
 COMMODITIES = {"electric": "Electricity", "gas": "Gas", "water": "Water", "sewer": "Sewer", "telecom": "Telecom"}
@@ -76,14 +77,15 @@ class QuarantineReason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportBatch:
-    """One file taken in: found = accepted + unchanged + quarantined, in readings."""
+    """One file taken in, in readings: found = accepted + quarantined; of the accepted some were new, some changed what was there, the rest were here before."""
 
-    batch_id: UUID
+    batch_id: int
     file_name: str
     file_format: str
     received_at: datetime
     accepted: int
-    unchanged: int
+    new: int
+    changed: int
     quarantined: int
     status: str
     reasons: tuple[QuarantineReason, ...] = ()
@@ -91,7 +93,7 @@ class ImportBatch:
     @property
     def found(self) -> int:
         """Readings in the file."""
-        return self.accepted + self.unchanged + self.quarantined
+        return self.accepted + self.quarantined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,7 +259,7 @@ class BillRow:
     billing_period_start: date
     billing_period_end: date
     issued_at: datetime | None
-    due_date: date
+    due_date: date | None
     total_amount: Decimal
     billing_status: str
     usage_quantity: Decimal | None
@@ -301,9 +303,9 @@ class CustomerPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of a bill: quantity × price = amount, and where that comes from.
+    """One line of a bill: quantity × price (× factor) = amount, and where that comes from.
 
-    `quantity` and `price` are None where a line is a share of others (`factor`).
+    `factor` is a part of a period, 1 or None for the whole; a line that is a share of other lines has `share` and no quantity or price.
     """
 
     line_no: int
@@ -317,7 +319,8 @@ class Line:
     quantity: Decimal | None = None
     unit: str | None = None
     price: Decimal | None = None
-    factor: Decimal | None = None
+    factor: Fraction | None = None
+    share: Decimal | None = None
     clause: str | None = None
     formula: str | None = None
     base_lines: tuple[int, ...] = ()
@@ -456,7 +459,7 @@ class BillPage:
     billing_period_start: date
     billing_period_end: date
     issued_at: datetime | None
-    due_date: date
+    due_date: date | None
     total_amount: Decimal
     paid_amount: Decimal
     usage_quantity: Decimal | None
