@@ -73,12 +73,16 @@ def listen(address: str, port: int) -> socket.socket:
     Raises:
         UnableToListen: with who may have it.
     """
+    opened: socket.socket | None = None
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
         opened = socket.socket(family, kind, protocol)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind(place)
+        opened.listen(2048)
     except OSError as error:
+        if opened is not None:
+            opened.close()
         cure = "another server may have it: choose one with --port, or 0 for a free one"
         raise UnableToListen(f"{address} port {port} cannot be listened on: {error.strerror or error}", cure=cure) from error
     return opened

@@ -201,7 +201,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         errors = [{"where": ".".join(map(str, found["loc"])), "said": found["msg"]} for found in error.errors()]
-        cure = "see `errors`: where, and what is expected there"
+        cure = "see `errors`: where, and what is expected"
         return problem_response(request, RequestNotUnderstood("a part of the request cannot be understood", cure=cure, errors=errors))
 
     def refused(request: Request, error: Exception) -> Response:
@@ -210,7 +210,8 @@ def add_problem_handlers(app: FastAPI) -> None:
         if error.status_code == 404:
             return problem_response(request, NoSuchAddress("there is nothing at this address", cure="see what there is: /docs"))
         if error.status_code == 405:
-            return problem_response(request, MethodNotAllowed(f"{request.method} is not a verb of this address", cure=f"it takes {headers.get('Allow', 'others')}"), headers=headers)
+            problem = MethodNotAllowed(f"{request.method} is not a verb of this address", cure=f"it takes {headers.get('Allow', 'others')}")
+            return problem_response(request, problem, headers=headers)
         return problem_response(request, RequestRefused(str(error.detail)), status=error.status_code, headers=headers)
 
     app.add_exception_handler(Problem, said)

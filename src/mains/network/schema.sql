@@ -1,7 +1,7 @@
 -- The utilities, where they serve, and what carries the service.
 CREATE SCHEMA network;
 COMMENT ON SCHEMA network IS 'Utilities, service zones, infrastructure assets and how they hang together';
-GRANT USAGE ON SCHEMA network TO mains_any;
+GRANT USAGE ON SCHEMA network TO mains_any, mains_app;
 
 CREATE TABLE network.utilities (
     utility_id      uuid        PRIMARY KEY DEFAULT base.new_id(),
