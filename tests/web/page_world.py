@@ -1,7 +1,6 @@
 """The pages served from fixtures, for the tests and for looking at them: `python tests/web/page_world.py PORT`."""
 
 import sys
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,7 +50,7 @@ class FixtureReads:
 
 def make_app():
     app = FastAPI(openapi_url=None)
-    app.state.reads = lambda request: nullcontext(FixtureReads())
+    app.state.reads = lambda request: FixtureReads()
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.middleware("http")(add_security_headers)

@@ -12,7 +12,9 @@ from mains.base.problems import NotFound
 from mains.web import render
 from mains.web.bill_facts import BillHasNoSuchLine
 from mains.web.change import change
-from mains.web.reads import PageReads, frame_of
+from mains.web.explain import arithmetic
+from mains.web.format import Formats
+from mains.web.reads import PageReads
 
 AT = datetime(2026, 11, 20, 16, tzinfo=UTC)
 SEPTEMBER, OCTOBER, NOVEMBER = date(2026, 9, 1), date(2026, 10, 1), date(2026, 11, 1)
@@ -55,9 +57,7 @@ def _shop(town: Town):
 @pytest.fixture
 def pages(town: Town):
     """What a clerk's page may read."""
-    with town.database.transaction(actor=town.clerk) as conn:
-        conn.execute("SET TRANSACTION READ ONLY")
-        yield PageReads(conn=conn, around=frame_of(conn, person="Ada Clerk", at=AT))
+    return PageReads(database=town.database, actor=town.clerk, at=AT, person="Ada Clerk", request_id=None)
 
 
 def shown(template, pages, **values):
@@ -82,14 +82,13 @@ def test_the_house_has_its_bill_explained(town, pages):
 
 
 def test_every_line_of_every_bill_comes_out_by_hand(town, pages):
-    from mains.web.explain import arithmetic
-
+    say = Formats(currency="USD", timezone="America/Chicago", at=AT)
     for account in (town.house, town.shop, town.gas):
         bill_id, _ = town.bill_of(account, OCTOBER)
         for line in pages.bill(bill_id).lines:
             opened = pages.bill_line(bill_id, line.line_no)
             if line.kind != "minimum":
-                assert arithmetic(opened.line, opened.base, pages.formats).agrees, opened.line
+                assert arithmetic(opened.line, opened.base, say).agrees, opened.line
             assert opened.line.formula in shown("line.html", pages, opened=opened)
 
 
@@ -209,11 +208,12 @@ def test_what_is_not_here_says_so(town, pages):
 
 def test_the_neighbour_sees_nothing_of_it(town, database):
     neighbour = found_town(database, "pages-neighbour")
-    with database.transaction(actor=neighbour.clerk) as conn:
-        pages = PageReads(conn=conn, around=frame_of(conn, person=None, at=AT))
-        assert pages.search("ada").hits == ()
-        assert pages.home().tiles == ()
-        assert pages.imports() == pages.held_bills() == ()
-        for ask in (pages.customer, pages.bill):
-            with pytest.raises(NotFound):
-                ask(town.ada if ask == pages.customer else town.bill_of(town.house, OCTOBER)[0])
+    pages = PageReads(database=database, actor=neighbour.clerk, at=AT, person=None, request_id=None)
+
+    assert pages.search("ada").hits == ()
+    assert pages.home().tiles == ()
+    assert pages.imports() == pages.held_bills() == ()
+    with pytest.raises(NotFound):
+        pages.customer(town.ada)
+    with pytest.raises(NotFound):
+        pages.bill(town.bill_of(town.house, OCTOBER)[0])

@@ -4,7 +4,6 @@ The application gives each request its `Reads` (`app.state.reads(request)`), whi
 raises becomes an error page there.
 """
 
-from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Protocol
 from uuid import UUID
@@ -60,13 +59,12 @@ class Reads(Protocol):
         ...
 
 
-def reads(request: Request) -> Iterator[Reads]:
-    """What this request may read, in a transaction that ends before the answer leaves."""
-    with request.app.state.reads(request) as known:
-        yield known
+def reads(request: Request) -> Reads:
+    """What this request may read."""
+    return request.app.state.reads(request)
 
 
-AsReader = Annotated[Reads, Depends(reads, scope="function")]
+AsReader = Annotated[Reads, Depends(reads)]
 Month = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="A calendar month, YYYY-MM")]
 router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
 
