@@ -12,6 +12,7 @@ import numpy as np
 from psycopg import Connection
 
 from mains.base.problems import Problem
+from mains.base.units import UNITS
 from mains.billing import queries as billing
 from mains.billing.explaining import BilledReadings, BillExplanation, ExplainedLine, explain_bill
 from mains.billing.model import local_midnight
@@ -258,12 +259,22 @@ def _from_dial(conn: Connection, bill: billing.Bill, place: AccountPlace) -> Rea
                 state = "estimated" if quality in _GUESSED else "actual"
                 reads.append(RegisterRead(read_at=at, value=raw * channel.units_per_step, quality=state))
     sums = usage_facts.sums_between(conn, channels, edges)
-    total = sum((found.quantity for found in sums if found.quantity is not None), Decimal(0))
-    is_daily = usage_facts.shown_unit(channels[-1].unit) == bill.usage_unit and total == bill.usage_quantity
-    days = tuple(
-        DayTotal(day=edge.date(), quantity=found.quantity, quality="estimated" if found.is_estimated else "actual") for edge, found in zip(edges, sums, strict=False)
-    )
+    days = _days_in(bill, channels[-1].unit, edges, sums)
     return Readings(
-        starts_on=bill.billing_period_start, unit=bill.usage_unit, quantity=bill.usage_quantity, days=days if is_daily else (), reads=tuple(reads),
+        starts_on=bill.billing_period_start, unit=bill.usage_unit, quantity=bill.usage_quantity, days=days, reads=tuple(reads),
         source=usage_facts.source_of(channels),
     )  # fmt: skip
+
+
+def _days_in(bill: billing.Bill, unit: str, edges: list[datetime], sums: list[usage_facts.Sum]) -> tuple[DayTotal, ...]:
+    """The days in the bill's unit, where every day was read and they add to what was billed; else none."""
+    meter, billed = UNITS[usage_facts.shown_unit(unit)], UNITS.get(bill.usage_unit)
+    if billed is None or meter.quantity != billed.quantity:
+        return ()
+    known = [(found.quantity * meter.factor / billed.factor, found.is_estimated) for found in sums if found.quantity is not None]
+    if len(known) < len(sums) or abs(sum((quantity for quantity, _ in known), Decimal(0)) - bill.usage_quantity) > Decimal("0.001"):
+        return ()
+    return tuple(
+        DayTotal(day=edge.date(), quantity=quantity, quality="estimated" if is_estimated else "actual")
+        for edge, (quantity, is_estimated) in zip(edges, known, strict=False)
+    )

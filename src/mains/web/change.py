@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from mains.base.money import round_money
-from mains.web.format import number, quantity, unit_name
+from mains.web.format import quantity, three_digits, unit_name
 from mains.web.views import BillPage, Line, PreviousBill
 
 ZERO = Decimal(0)
@@ -149,7 +149,7 @@ def reason(part: Part) -> Reason:
             unit = unit_name(part.unit or "")
             return Reason(
                 name="Used more a day" if more else "Used less a day",
-                text=f"{number(now, digits=1)} {unit} a day instead of {number(before, digits=1)}.",
+                text=f"{three_digits(now)} {unit} a day instead of {three_digits(before)}.",
             )
         case "price":
             return Reason(name="Prices", text=f"The same lines at {'higher' if more else 'lower'} prices.")

@@ -216,7 +216,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heat:
-    """A month of hours, days across and hours down, in units of a cell. `top` is the quantity from which the darkest shade counts."""
+    """A month of hours, days across and hours down, in units of a cell. `top` is the quantity from which the darkest shade counts, `is_cut` when some are above."""
 
     days: int
     layers: tuple[Layer, ...]
@@ -224,15 +224,16 @@ class Heat:
     estimated: str
     missing: str
     top: Decimal
+    is_cut: bool
 
 
 def heat(readings: Readings) -> Heat:
     """The paths of a month's hours: one a period and shade, the borders between periods, the marks of what was estimated or is missing.
 
-    The darkest shade starts at the 95th percentile, so that a few spikes do not bleach the month.
+    Where a few hours stand far above the rest, the darkest shade starts at the 95th percentile, so that they do not bleach the month.
     """
     known = sorted(hour.quantity for hour in readings.hours if hour.quantity is not None)
-    top = max(known[min(len(known) - 1, int(len(known) * 0.95))], Decimal(0)) if known else Decimal(0)
+    top = _darkest(known)
     order = {total.period: index for index, total in enumerate(readings.periods)}
     cells: dict[tuple[int, int], list[str]] = defaultdict(list)
     estimated, missing = [], []
@@ -246,13 +247,17 @@ def heat(readings: Readings) -> Heat:
             estimated.append(f"M{hour.day} {hour.hour + 1}l1 -1")
     layers = tuple(Layer(period=period, shade=level, path="".join(cells[period, level])) for period, level in sorted(cells))
     return Heat(
-        days=len(readings.days),
-        layers=layers,
-        borders=_borders(readings.hours),
-        estimated="".join(estimated),
-        missing="".join(missing),
-        top=top,
-    )
+        days=len(readings.days), layers=layers, borders=_borders(readings.hours), estimated="".join(estimated), missing="".join(missing), top=top,
+        is_cut=bool(known) and known[-1] > top,
+    )  # fmt: skip
+
+
+def _darkest(known: Sequence[Decimal]) -> Decimal:
+    """The quantity from which the darkest shade counts, of quantities in order: the largest, or the 95th percentile where that is far below."""
+    if not known:
+        return Decimal(0)
+    common, largest = known[min(len(known) - 1, int(len(known) * 0.95))], known[-1]
+    return max(common if largest > common * Decimal("1.5") and common > 0 else largest, Decimal(0))
 
 
 def shade(value: Decimal, top: Decimal) -> int:

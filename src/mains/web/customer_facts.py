@@ -31,7 +31,8 @@ def customer_page(conn: Connection, customer_id: UUID, *, f: Formats) -> Custome
     bills = billing.bills_of_customer(conn, customer_id=customer_id, limit=BILLS + 1)
     rows = bill_rows(conn, bills[:BILLS], f=f)
     paid = payments.payments_of_customer(conn, customer_id=customer_id, limit=EVENTS)
-    usage = (usage_facts.usage_of_service(conn, service, at=f.at) for service in services)
+    served = [service for service in services if service.closed_at is None or service.closed_at > f.at] or services
+    usage = (usage_facts.usage_of_service(conn, service, at=f.at) for service in served)
     contacts = [Contact(kind=kind, value=value) for kind, value in (("phone", found.phone), ("email", found.email)) if value]
     return CustomerPage(
         customer_id=customer_id, customer_number=found.customer_number, customer_name=found.full_name, customer_class=found.customer_class,

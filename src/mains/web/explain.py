@@ -98,7 +98,7 @@ def quantity_name(line: Line) -> str:
     if line.tier is not None:
         return f"used in tier {line.tier}"
     if line.period:
-        return f"used {words(line.period).lower()}"
+        return f"used, {words(line.period).lower()}"
     return {"energy": "used", "demand": "highest demand", "fixed": "billed"}.get(line.kind, "quantity")
 
 

@@ -58,6 +58,16 @@ def rough(value: Decimal | None, unit: str) -> str:
     return quantity(value, unit, digits=0 if abs(value) >= 100 or value == value.to_integral_value() else 1)
 
 
+def three_digits(value: Decimal) -> str:
+    """A number with about three digits that count, for a comparison at a glance.
+
+    >>> [three_digits(Decimal(v)) for v in ("0.12658", "6152.8", "30.52", "1.2345")]
+    ['0.127', '6,153', '30.5', '1.23']
+    """
+    size = abs(value)
+    return number(value, digits=0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3)
+
+
 def unit_name(unit: str, value: Decimal | None = None) -> str:
     """A unit as it reads, singular after one.
 
@@ -215,6 +225,8 @@ class Formats:
         if value is None:
             return "never"
         seconds = int((self.at - value).total_seconds())
+        if 0 <= seconds < 5:
+            return "just now"
         if seconds < 0:
             return f"on {day(self.local(value).date())}"
         for below, size, name in _AGES:

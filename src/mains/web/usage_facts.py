@@ -62,13 +62,18 @@ def usage_of_service(conn: Connection, service: ServiceRow, *, at: datetime) -> 
     if not channels:
         return None
     months = tuple(
-        MonthUse(month=first, quantity=found.quantity, is_estimated=found.is_estimated, is_partial=found.has_missing or end > at)
-        for first, end, found in zip(firsts[:-1], edges[1:], sums_between(conn, channels, edges), strict=True)
+        MonthUse(month=first, quantity=found.quantity, is_estimated=found.is_estimated, is_partial=found.has_missing or end > at, is_outside=_is_outside(service, start, end))
+        for first, (start, end), found in zip(firsts[:-1], pairwise(edges), sums_between(conn, channels, edges), strict=True)
     )
     return Usage(
         account_id=service.account_id, commodity=service.commodity, unit=shown_unit(channels[-1].unit), months=months, source=source_of(channels),
         has_drill=service.interval_s is not None,
     )  # fmt: skip
+
+
+def _is_outside(service: ServiceRow, start: datetime, end: datetime) -> bool:
+    """Whether the service was not there in [start, end) at all."""
+    return end <= service.opened_at or (service.closed_at is not None and service.closed_at <= start)
 
 
 def usage_of_month(conn: Connection, place: AccountPlace, month: date, *, path: str) -> UsageDetail:

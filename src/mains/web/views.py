@@ -192,12 +192,13 @@ class Owed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonthUse:
-    """What one service used in one calendar month; None where nothing was read."""
+    """What one service used in one calendar month; None where nothing was read, `is_outside` where it was not served then."""
 
     month: date
     quantity: Decimal | None
     is_estimated: bool = False
     is_partial: bool = False
+    is_outside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
