@@ -67,3 +67,11 @@ def deliver(database: Database, actor: Actor, *parts):
             conn, batch_id=batch_id, found=found, accepted=found - stored.refused, quarantined=stored.refused, new=stored.new, changed=stored.changed
         )
     return SimpleNamespace(batch_id=batch_id, **{name: getattr(stored, name) for name in ("blocks_new", "blocks_changed", "new", "changed", "refusals", "refused")})
+
+
+def service_point(conn, number: str, *, commodity: str = "electric"):
+    """A place where a meter can hang; its key."""
+    premise = "INSERT INTO customers.premises (premise_number, address_line, city) VALUES (%s, '1 Main St', 'Prairie') RETURNING premise_id"
+    point = "INSERT INTO customers.service_points (premise_id, service_point_number, commodity, timezone) VALUES (%s, %s, %s, 'America/Chicago') RETURNING service_point_id"
+    premise_id = conn.execute(premise, [f"P-{number}"]).fetchone()[0]
+    return conn.execute(point, [premise_id, number, commodity]).fetchone()[0]

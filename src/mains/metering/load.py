@@ -17,7 +17,7 @@ from mains.base.problems import Problem
 from mains.base.sql import Statements
 from mains.metering.blocks import DAY
 from mains.metering.model import MISSING, Quality
-from mains.metering.wire import Packed, unpack
+from mains.metering.wire import Packed, unpack, with_gaps_marked
 
 _sql = Statements("mains.metering", "queries.sql")
 _AT_A_TIME = 16_000_000
@@ -88,8 +88,8 @@ def load_as_of(
 def block_fingerprints(conn: Connection, channel_ids: Sequence[int], from_at: datetime, to_at: datetime, *, as_of: datetime | None = None) -> list[bytes]:
     """SHA-256 of each channel's blocks that touch [from_at, to_at), in the order asked: proof of what a bill was made from.
 
-    Hashed is, block after block in order of time: interval length (4 bytes), width (2), then channel, start, version, offset, quality, values and qualities as the
-    database packs them. A channel without blocks has the hash of nothing.
+    Hashed is, block after block in order of time: interval length (4 bytes), width (2), then channel, start, version, offset, quality, count of values, values and qualities
+    as the database packs them. A channel without blocks has the hash of nothing.
     """
     wanted = np.asarray(channel_ids, dtype=np.int64)
     return _fingerprints(wanted, list(packed_blocks(conn, wanted, from_at, to_at, as_of=as_of)))
@@ -104,48 +104,80 @@ def _load(
     if begin % 60 or end % 60 or (end - begin) % step or begin > end:
         raise WindowNotOnGrid(f"[{from_at.isoformat()}, {to_at.isoformat()}) is not a whole number of intervals of {step} s", cure="let both ends fall on an interval's start")
     count = int(end - begin) // step
-    values = np.full((len(wanted), count), MISSING, dtype=np.int32)
-    quality = np.full((len(wanted), count), Quality.MISSING, dtype=np.uint8)
-    versions = np.zeros(len(wanted), dtype=np.int16)
     order = np.argsort(wanted, kind="stable")
     if (np.diff(wanted[order]) == 0).any():
         raise ValueError("a channel was asked for twice")
-    kept: list[Packed] = []
-    for packed in packed_blocks(conn, wanted, from_at, to_at, as_of=as_of, at_a_time=max(1, _AT_A_TIME // max(count, 1))):
+    groups = list(packed_blocks(conn, wanted, from_at, to_at, as_of=as_of, at_a_time=max(1, _AT_A_TIME // max(count, 1))))
+    for packed in groups:
         if packed.interval_s != step:
             raise IntervalsDiffer(
                 f"channel {packed.channel_id[0]} has days of {packed.interval_s} s intervals between {from_at.isoformat()} and {to_at.isoformat()}, not {step} s",
                 cure="load the days before and after the change apart",
             )
-        row = order[np.searchsorted(wanted, packed.channel_id, sorter=order)]
-        _place(packed, row, (int(begin), count, step), values, quality)
+    rows = [order[np.searchsorted(wanted, packed.channel_id, sorter=order)] for packed in groups]
+    values, quality = _laid_out(groups, rows, len(wanted), _Window(begin=int(begin), count=count, step=step))
+    versions = np.zeros(len(wanted), dtype=np.int16)
+    for packed, row in zip(groups, rows, strict=True):
         np.maximum.at(versions, row, packed.records["version"].astype(np.int16))
-        if with_fingerprints:
-            kept.append(packed)
-    quality[values == MISSING] = Quality.MISSING
     return Readings(
         channel_ids=wanted, from_at=from_at, to_at=to_at, interval_s=step, values=values, quality=quality, versions=versions,
-        fingerprints=_fingerprints(wanted, kept) if with_fingerprints else None,
+        fingerprints=_fingerprints(wanted, groups) if with_fingerprints else None,
     )  # fmt: skip
 
 
-def _place(packed: Packed, row: NDArray[np.intp], window: tuple[int, int, int], values: NDArray[np.int32], quality: NDArray[np.uint8]) -> None:
-    """Put blocks where they belong: blocks with the same start are one slice of the window."""
-    begin, count, step = window
-    starts = packed.block_start
-    stored, marks = packed.values(), packed.quality()
-    slots = DAY // step
-    for start in np.unique(starts).tolist():
-        if (start - begin) % step:
-            raise WindowNotOnGrid(f"the window begins inside an interval of channel {packed.channel_id[starts == start][0]}", cure="let both ends fall on an interval's start")
-        at = (start - begin) // step
-        low, high = max(at, 0), min(at + slots, count)
-        if low >= high:
-            continue
-        same = np.flatnonzero(starts == start)
-        rows, inner = row[same], slice(low - at, high - at)
-        values[rows, low:high] = stored[same, inner]
-        quality[rows, low:high] = marks[same, inner] if marks.shape[1] > 1 else marks[same]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Window:
+    """A stretch of time as columns: `count` intervals of `step` s from `begin`, epoch seconds."""
+
+    begin: int
+    count: int
+    step: int
+
+
+def _laid_out(groups: list[Packed], rows: list[NDArray[np.intp]], channels: int, window: _Window) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """Values and qualities [channels, window.count]: whole days are laid side by side, and the window is cut out of them.
+
+    Channels of several standard offsets have days that begin at different columns; each offset is laid out alone and cut to the same instants.
+    """
+    offsets = sorted({offset for packed in groups for offset in np.unique(packed.utc_offset_min).tolist()})
+    if not offsets or not window.count:
+        shape = (channels, window.count)
+        return np.full(shape, MISSING, dtype=np.int32), np.full(shape, Quality.MISSING, dtype=np.uint8)
+    slots = DAY // window.step
+    found: tuple[NDArray[np.int32], NDArray[np.uint8]] | None = None
+    for offset in offsets:
+        lead = (window.begin + offset * 60) % DAY
+        if lead % window.step:
+            raise WindowNotOnGrid(f"the window begins inside an interval of channels at UTC{offset / 60:+g} h", cure="let both ends fall on an interval's start")
+        days = -(-(lead // window.step + window.count) // slots)
+        values = np.full((channels, days, slots), MISSING, dtype=np.int32)
+        quality = np.full((channels, days, slots), Quality.MISSING, dtype=np.uint8)
+        touched = np.zeros(channels, dtype=bool)
+        for packed, row in zip(groups, rows, strict=True):
+            chosen = slice(None) if len(offsets) == 1 else packed.utc_offset_min == offset
+            part = Packed(interval_s=packed.interval_s, records=packed.records[chosen])
+            _place(part, row[chosen], (part.block_start - (window.begin - lead)) // DAY, values, quality)
+            touched[row[chosen]] = True
+        cut = slice(lead // window.step, lead // window.step + window.count)
+        laid = values.reshape(channels, -1)[:, cut], quality.reshape(channels, -1)[:, cut]
+        if found is None:
+            found = np.ascontiguousarray(laid[0]), np.ascontiguousarray(laid[1])
+        else:  # a channel whose offset was moved has days of both
+            gaps = touched[:, None] & (laid[0] != MISSING)
+            found[0][gaps], found[1][gaps] = laid[0][gaps], laid[1][gaps]
+    assert found is not None  # there is an offset
+    return found
+
+
+def _place(packed: Packed, row: NDArray[np.intp], day: NDArray[np.int64], values: NDArray[np.int32], quality: NDArray[np.uint8]) -> None:
+    """Put blocks at their channel and day."""
+    values[row, day] = packed.records["vals"]
+    quality[row, day] = packed.quality()
+    gaps = np.flatnonzero(packed.has_gaps)
+    if len(gaps):
+        exact = Packed(interval_s=packed.interval_s, records=packed.records[gaps]).values()
+        values[row[gaps], day[gaps]] = exact
+        quality[row[gaps], day[gaps]] = with_gaps_marked(exact, quality[row[gaps], day[gaps]])
 
 
 def packed_blocks(
@@ -169,7 +201,7 @@ def _fingerprints(wanted: NDArray[np.int64], groups: list[Packed]) -> list[bytes
     pieces: list[tuple[int, int, bytes]] = []
     for group in groups:
         size, raw = group.records.dtype.itemsize, group.records.tobytes()
-        head = group.interval_s.to_bytes(4) + group.records.dtype["vals"].base.itemsize.to_bytes(2)
+        head = group.interval_s.to_bytes(4) + group.width.to_bytes(2)
         for i, (channel, start) in enumerate(zip(group.channel_id.tolist(), group.block_start.tolist(), strict=True)):
             pieces.append((channel, start, head + raw[i * size : (i + 1) * size]))
     for channel, _, piece in sorted(pieces, key=lambda each: each[:2]):

@@ -32,7 +32,7 @@ CREATE TEMPORARY TABLE replacing_blocks (
 
 -- name: analyze_staging
 -- Lets the planner know how many blocks wait.
-ANALYZE pg_temp.staged_blocks;
+ANALYZE pg_temp.staged_blocks (channel_id, block_start, n_valid);
 
 -- name: allow_sorting
 -- Memory for sorting the staged blocks, for this transaction.
@@ -47,8 +47,9 @@ SELECT count(*), min(block_start), max(block_start) FROM pg_temp.staged_blocks;
 WITH inserted AS (
     INSERT INTO metering.interval_blocks (channel_id, block_start, total, utility_id, peak, batch_id, interval_s, utc_offset_min, n_valid, quality, width, vals, qual)
     SELECT DISTINCT ON (channel_id, block_start) channel_id, block_start, total, utility_id, peak, batch_id, interval_s, utc_offset_min, n_valid, quality, width, vals, qual
-    FROM pg_temp.staged_blocks
+    FROM pg_temp.staged_blocks s
     WHERE n_valid > 0
+      AND NOT EXISTS (SELECT FROM metering.interval_blocks b WHERE b.channel_id = s.channel_id AND b.block_start = s.block_start AND b.block_start >= %(first)s AND b.block_start <= %(last)s)
     ORDER BY channel_id, block_start, seq
     ON CONFLICT (channel_id, block_start) DO NOTHING
     RETURNING n_valid

@@ -37,10 +37,12 @@ def load_parallel(
     at: datetime,
     processes: int = 2,
     progress: Callable[[int], None] | None = None,
+    started: Callable[[], None] | None = None,
 ) -> FirstLoad:
     """Load the blocks of all tasks, days in [from_at, to_at) that hold no readings yet, as one delivery.
 
-    A process takes the next task when it has done one; `progress` is told the readings sent so far. When any process fails, none commits.
+    A process takes the next task when it has done one; `progress` is told the readings sent so far, `started` that all
+    processes are up. When any process fails, none commits.
 
     Raises:
         ReadingsAlreadyThere: some of the days hold readings; nothing was stored.
@@ -59,7 +61,7 @@ def load_parallel(
     for worker in workers:
         worker.start()
     try:
-        counts = _listen(told, workers, source=source, progress=progress)
+        counts = _listen(told, workers, source=source, progress=progress, started=started)
     except BaseException:
         together.abort()
         raise
@@ -71,7 +73,9 @@ def load_parallel(
     return end_first_load(database, actor=actor, batch_id=batch_id, counts=counts)
 
 
-def _listen(told: "Queue[Any]", workers: list[Any], *, source: str, progress: Callable[[int], None] | None) -> Counts:
+def _listen(
+    told: "Queue[Any]", workers: list[Any], *, source: str, progress: Callable[[int], None] | None, started: Callable[[], None] | None
+) -> Counts:
     """Collect what the workers say until all have committed; the first real failure is raised."""
     counts, sent, committed = Counts(), 0, 0
     failures: list[BaseException] = []
@@ -82,13 +86,15 @@ def _listen(told: "Queue[Any]", workers: list[Any], *, source: str, progress: Ca
             if any(worker.exitcode not in (None, 0) for worker in workers) and told.empty():
                 raise UnableToStoreReadings(f"{source}: a loading process ended; nothing was stored", cure="see whether memory ran out, then load again") from None
             continue
-        if word == "sent":
+        if word == "up" and started:
+            started()
+        elif word == "sent":
             sent += value
             if progress:
                 progress(sent)
         elif word == "failed":
             failures.append(value)
-        else:
+        elif word == "committed":
             committed += 1
             counts.blocks += value.blocks
             counts.readings += value.readings
@@ -112,6 +118,8 @@ def _work(
 
     try:
         with refusing_clearly(source), database.ingesting() as conn:
+            if together.wait(timeout=_WAIT_S) == 0:
+                told.put(("up", None))
             copy_blocks(conn, parts(), utility_id=actor.utility_id, batch_id=batch_id)
             together.wait(timeout=_WAIT_S)
     except BrokenBarrierError as error:

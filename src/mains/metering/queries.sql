@@ -1,7 +1,8 @@
 -- name: packed_blocks
--- Blocks of channels that touch a stretch of time, strung together by size: 22 bytes of head, then values, then qualities where they are mixed.
+-- Blocks of channels that touch a stretch of time, strung together by size: 24 bytes of head, then values, then qualities where they are mixed.
 SELECT interval_s, width, qual IS NOT NULL AS is_mixed,
-       string_agg(int8send(channel_id) || timestamptz_send(block_start) || int2send(version) || int2send(utc_offset_min) || int2send(quality) || vals || coalesce(qual, ''), '')
+       string_agg(int8send(channel_id) || timestamptz_send(block_start) || int8send((((version * 65536::bigint + utc_offset_min + 32768) * 65536 + quality) << 16) + n_valid)
+                  || vals || coalesce(qual, ''), '')
 FROM metering.interval_blocks
 WHERE channel_id = ANY (%(channels)s) AND block_start > %(from_at)s - interval '24 hours' AND block_start < %(to_at)s
 GROUP BY interval_s, width, qual IS NOT NULL;
@@ -9,15 +10,16 @@ GROUP BY interval_s, width, qual IS NOT NULL;
 -- name: packed_blocks_as_of
 -- The same, as the blocks stood at an instant: a replaced version where it was replaced later, nothing where the first version came later.
 SELECT interval_s, width, qual IS NOT NULL AS is_mixed,
-       string_agg(int8send(channel_id) || timestamptz_send(block_start) || int2send(version) || int2send(utc_offset_min) || int2send(quality) || vals || coalesce(qual, ''), '')
+       string_agg(int8send(channel_id) || timestamptz_send(block_start) || int8send((((version * 65536::bigint + utc_offset_min + 32768) * 65536 + quality) << 16) + n_valid)
+                  || vals || coalesce(qual, ''), '')
 FROM (
     SELECT DISTINCT ON (stood.channel_id, stood.block_start) stood.*
     FROM (
-        SELECT channel_id, block_start, version, batch_id, interval_s, utc_offset_min, quality, width, vals, qual
+        SELECT channel_id, block_start, version, batch_id, interval_s, utc_offset_min, n_valid, quality, width, vals, qual
         FROM metering.interval_block_history
         WHERE channel_id = ANY (%(channels)s) AND block_start > %(from_at)s - interval '24 hours' AND block_start < %(to_at)s AND replaced_at > %(as_of)s
         UNION ALL
-        SELECT channel_id, block_start, version, batch_id, interval_s, utc_offset_min, quality, width, vals, qual
+        SELECT channel_id, block_start, version, batch_id, interval_s, utc_offset_min, n_valid, quality, width, vals, qual
         FROM metering.interval_blocks
         WHERE channel_id = ANY (%(channels)s) AND block_start > %(from_at)s - interval '24 hours' AND block_start < %(to_at)s
     ) AS stood

@@ -195,7 +195,7 @@ def merge_staged(conn: Connection, *, utility_id: UUID, batch_id: int) -> Stored
         count, first, last = bounds
         conn.execute(_sql.allow_sorting)
         conn.execute(_sql.analyze_staging)
-        row = conn.execute(_sql.insert_staged).fetchone()
+        row = conn.execute(_sql.insert_staged, {"first": first, "last": last}).fetchone()
         assert row is not None  # an aggregate always answers
         stored.blocks_new, stored.new = row
         if stored.blocks_new < count:

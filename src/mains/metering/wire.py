@@ -76,6 +76,11 @@ class Packed:
     records: np.ndarray
 
     @property
+    def width(self) -> int:
+        """Bytes a value: 2 or 4."""
+        return self.records.dtype["vals"].base.itemsize
+
+    @property
     def channel_id(self) -> NDArray[np.int64]:
         """The channel of each block."""
         return self.records["channel_id"].astype(np.int64)
@@ -88,16 +93,18 @@ class Packed:
     @property
     def utc_offset_min(self) -> NDArray[np.int16]:
         """Standard offset of each block, minutes east."""
-        return self.records["utc_offset_min"].astype(np.int16)
+        return (self.records["offset"].astype(np.int32) - 2**15).astype(np.int16)
+
+    @property
+    def has_gaps(self) -> NDArray[np.bool_]:
+        """Whether each block misses some interval."""
+        return self.records["n_valid"] < DAY // self.interval_s
 
     def values(self) -> NDArray[np.int32]:
         """Values, int32 [blocks, intervals], `MISSING` in the gaps."""
-        stored = self.records["vals"]
-        found = stored.astype(np.int32)
-        if stored.dtype.itemsize == 2:
-            gaps = found == MISSING_16
-            if gaps.any():
-                found[gaps] = MISSING
+        found = self.records["vals"].astype(np.int32)
+        if self.width == 2:
+            found[found == MISSING_16] = MISSING
         return found
 
     def quality(self) -> NDArray[np.uint8]:
@@ -110,7 +117,7 @@ class Packed:
 def unpack(data: bytes, *, interval_s: int, width: int, is_mixed: bool) -> Packed:
     """Records that `packed_blocks` strung together."""
     slots = DAY // interval_s
-    fields: list[tuple[str, object]] = [("channel_id", ">i8"), ("block_start", ">i8"), ("version", ">i2"), ("utc_offset_min", ">i2"), ("quality", ">i2")]
+    fields: list[tuple[str, object]] = [("channel_id", ">i8"), ("block_start", ">i8"), ("version", ">u2"), ("offset", ">u2"), ("quality", ">u2"), ("n_valid", ">u2")]
     fields.append(("vals", (f"<i{width}", (slots,))))
     if is_mixed:
         fields.append(("qual", ("u1", (slots,))))
