@@ -13,6 +13,14 @@ from mains.base.ids import uuid7
 from mains.identity import operations
 
 PASSWORD = "correct horse battery staple"
+_ZONE = """INSERT INTO network.service_zones (zone_id, zone_name, zone_code, zone_boundary, peak_load_mw)
+VALUES (%s, 'East', 'E', '((0,0),(1,0),(1,1))', 12.50)"""
+_CUSTOMER = """INSERT INTO customers.customers (customer_id, customer_number, full_name, customer_class, geolocation)
+VALUES (%s, %s, %s, 'residential', '(-97.5,35.5)')"""
+_POINT = """INSERT INTO customers.service_points (service_point_id, premise_id, service_point_number, commodity, timezone)
+VALUES (%s, %s, 'SP-1', 'electric', 'America/Chicago')"""
+_ACCOUNT = """INSERT INTO customers.service_accounts (account_id, customer_id, service_point_id, account_number, commodity, active_period)
+VALUES (%s, %s, %s, 'A-1', 'electric', '[2026-01-01 06:00+00,)')"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +57,12 @@ def open_office(database: Database, code: str) -> Office:
         user_id = operations.hire_staff(conn, login=f"ana@{code}.example", full_name=f"Ana of {code}", password=PASSWORD, at=now)
         reads = operations.make_api_key(conn, user_id=user_id, key_name="reader", at=now)
         writes = operations.make_api_key(conn, user_id=user_id, key_name="writer", at=now, scopes=("read", "write"))
-        conn.execute("INSERT INTO network.service_zones (zone_id, zone_name, zone_code, zone_boundary, peak_load_mw) VALUES (%s, 'East', 'E', '((0,0),(1,0),(1,1))', 12.50)", [ids["zone"]])
+        conn.execute(_ZONE, [ids["zone"]])
         for customer_id, number, name in people:
-            conn.execute("INSERT INTO customers.customers (customer_id, customer_number, full_name, customer_class, geolocation) VALUES (%s, %s, %s, 'residential', '(-97.5,35.5)')", [customer_id, number, name])
+            conn.execute(_CUSTOMER, [customer_id, number, name])
         conn.execute("INSERT INTO customers.premises (premise_id, premise_number, address_line, city) VALUES (%s, 'P-1', '1 Main Street', %s)", [ids["premise"], code])
-        conn.execute("INSERT INTO customers.service_points (service_point_id, premise_id, service_point_number, commodity, timezone) VALUES (%s, %s, 'SP-1', 'electric', 'America/Chicago')",
-                     [ids["point"], ids["premise"]])
-        conn.execute("INSERT INTO customers.service_accounts (account_id, customer_id, service_point_id, account_number, commodity, active_period) "
-                     "VALUES (%s, %s, %s, 'A-1', 'electric', '[2026-01-01 06:00+00,)')", [ids["account"], people[0][0], ids["point"]])
+        conn.execute(_POINT, [ids["point"], ids["premise"]])
+        conn.execute(_ACCOUNT, [ids["account"], people[0][0], ids["point"]])
     return Office(
         code=code, actor=actor, login=f"ana@{code}.example", reads=reads.key, writes=writes.key, key_id=reads.key_id, zone_id=ids["zone"],
         customer_ids=tuple(customer_id for customer_id, _, _ in people), account_id=ids["account"], premise_id=ids["premise"],

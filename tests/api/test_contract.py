@@ -32,7 +32,7 @@ def draw_requests(app, office, *, examples: int) -> int:
                 try:
                     strategy = operation.as_strategy(generation_mode=mode)
                     strategy.validate()
-                except Exception:  # noqa: BLE001, S112 - an operation without parameters has no wrong ones
+                except Exception:  # noqa: BLE001 - an operation without parameters has no wrong ones
                     continue
 
                 @settings(max_examples=examples, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), derandomize=True)
@@ -57,4 +57,4 @@ def test_drawn_requests_get_only_described_answers(database, riverbend):
 
 @pytest.mark.nightly
 def test_many_drawn_requests_get_only_described_answers(database, riverbend):
-    assert draw_requests(create_app(database, Settings()), riverbend, examples=400) >= 5000
+    assert draw_requests(create_app(database, Settings()), riverbend, examples=200) >= 5000

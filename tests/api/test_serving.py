@@ -62,6 +62,8 @@ def test_a_port_that_is_taken_is_told_before_anything_starts():
             listen("127.0.0.1", taken.getsockname()[1])
 
 
-@pytest.mark.parametrize(("address", "answer"), [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False), ("192.168.1.2", False)])
+@pytest.mark.parametrize(
+    ("address", "answer"), [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False), ("192.168.1.2", False)]
+)
 def test_what_counts_as_this_machine(address, answer):
     assert is_loopback(address) is answer

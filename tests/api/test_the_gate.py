@@ -40,7 +40,11 @@ def test_every_route_but_the_open_ones_asks_for_sign_in(app, stranger, riverbend
     assert len(tried) >= 15
 
 
-@pytest.mark.parametrize("path", ["//v1/customers", "/v1//customers", "/static/../v1/customers", "/static/%2e%2e/v1/customers", "/sign-in/../v1/customers", "/sign-in/x/../../v1/me", "/healthz/../v1/me"])
+ROUNDABOUT = ["//v1/customers", "/v1//customers", "/static/../v1/customers", "/static/%2e%2e/v1/customers"]
+ROUNDABOUT += ["/sign-in/../v1/customers", "/sign-in/x/../../v1/me", "/healthz/../v1/me"]
+
+
+@pytest.mark.parametrize("path", ROUNDABOUT)
 def test_no_way_of_writing_an_address_goes_round_the_gate(stranger, riverbend, path):
     answer = stranger.get(path, headers={"Accept": "application/json"})
 
@@ -200,6 +204,7 @@ def test_a_page_of_this_server_can(app, riverbend, headers):
 def test_the_log_of_changes_knows_the_request(app, database, riverbend):
     answer = signed_in(app, riverbend).post("/v1/keys", json={"key_name": "traced"}, headers={"User-Agent": "Firefox"})
     with database.transaction(actor=riverbend.actor) as conn:
-        logged = conn.execute("SELECT actor, request_id, user_agent, left(session_id, 8) FROM identity.utility_audit_log WHERE record_id = %s", [answer.json()["key_id"]]).fetchone()
+        asked = "SELECT actor, request_id, user_agent, left(session_id, 8) FROM identity.utility_audit_log WHERE record_id = %s"
+        logged = conn.execute(asked, [answer.json()["key_id"]]).fetchone()
 
     assert logged == (riverbend.login, answer.headers["x-request-id"], "Firefox", "session:")
