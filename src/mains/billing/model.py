@@ -37,6 +37,7 @@ class ChannelSpan:
     units_per_step: Decimal
     interval_s: int | None
     dial_digits: int | None = None
+    meter_number: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

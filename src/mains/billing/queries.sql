@@ -7,7 +7,7 @@ SELECT a.account_id, a.account_number, a.customer_id, a.commodity, sp.timezone,
        coalesce((SELECT max(b.revision) FROM billing.bills b WHERE b.account_id = a.account_id AND b.billing_status = 'cancelled'
                  AND b.billing_period_start >= %(period_start)s AND b.billing_period_end <= %(period_end)s), 0) + 1 AS revision,
        EXISTS (SELECT FROM billing.bills b WHERE b.account_id = a.account_id AND b.billing_status <> 'cancelled'
-               AND daterange(b.billing_period_start, b.billing_period_end) && daterange(%(period_start)s::date, %(period_end)s::date)) AS is_billed
+               AND b.billing_period_start < %(period_end)s::date AND b.billing_period_end > %(period_start)s::date) AS is_billed
 FROM customers.service_accounts a JOIN customers.service_points sp ON sp.service_point_id = a.service_point_id
 WHERE a.billing_cycle = %(cycle_code)s AND a.account_role = 'consumption'
   AND a.active_period && tstzrange(%(period_start)s::date::timestamp AT TIME ZONE sp.timezone, %(period_end)s::date::timestamp AT TIME ZONE sp.timezone)
@@ -24,7 +24,7 @@ ORDER BY ra.account_id, from_date;
 
 -- name: channels_of
 -- The channels that measured each agreement inside a period, each with the instants it did; what customers send back is not among them.
-SELECT a.account_id, c.channel_id, c.unit, c.multiplier * 10::numeric ^ c.pow10 AS units_per_step, c.interval_s, m.dial_digits,
+SELECT a.account_id, c.channel_id, c.unit, c.multiplier * 10::numeric ^ c.pow10 AS units_per_step, c.interval_s, m.dial_digits, m.meter_number,
        lower(a.active_period * i.installed_period * span.period) AS from_at, upper(a.active_period * i.installed_period * span.period) AS to_at
 FROM customers.service_accounts a
 JOIN customers.service_points sp ON sp.service_point_id = a.service_point_id
@@ -38,7 +38,7 @@ ORDER BY a.account_id, from_at, c.channel_id;
 -- name: billed_among
 -- Which of some agreements have a bill that touches a period.
 SELECT DISTINCT account_id FROM billing.bills
-WHERE account_id = ANY (%(account_ids)s) AND billing_status <> 'cancelled' AND daterange(billing_period_start, billing_period_end) && daterange(%(period_start)s::date, %(period_end)s::date);
+WHERE account_id = ANY (%(account_ids)s) AND billing_status <> 'cancelled' AND billing_period_start < %(period_end)s::date AND billing_period_end > %(period_start)s::date;
 
 -- name: cycle_by_code
 -- A billing cycle with what its bills need of the utility.

@@ -55,10 +55,11 @@ def _segments(conn: Connection, values: dict[str, Any]) -> dict[UUID, list[Segme
 
 def _channels(conn: Connection, values: dict[str, Any]) -> dict[UUID, list[ChannelSpan]]:
     found: dict[UUID, list[ChannelSpan]] = defaultdict(list)
-    for account, channel, unit, step, interval_s, digits, from_at, to_at in conn.execute(_sql.channels_of, values):
+    for account, channel, unit, step, interval_s, digits, meter, from_at, to_at in conn.execute(_sql.channels_of, values):
         found[account].append(
             ChannelSpan(
-                channel_id=channel, from_at=from_at, to_at=to_at, unit=unit, units_per_step=step, interval_s=interval_s, dial_digits=digits
+                channel_id=channel, from_at=from_at, to_at=to_at, unit=unit, units_per_step=step, interval_s=interval_s, dial_digits=digits,
+                meter_number=meter,
             )
         )
     return found

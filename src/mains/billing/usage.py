@@ -4,6 +4,7 @@ Intervals come as one row of integers a service, register usage as one number. A
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ from mains.rates.queries import factor_series
 
 HEAT_SERIES = "gas-heat-content"
 """Index series of the heat content of gas, therm a ccf."""
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?[+-]\d\d:\d\d")
 _DOUBTFUL = (Quality.QUESTIONABLE, Quality.FAILED_CHECK)
 _ESTIMATED = (Quality.ESTIMATED, Quality.SUBSTITUTED, Quality.FINAL_SUBSTITUTE)
 
@@ -61,7 +63,7 @@ class IntervalUsage:
             )
         doubtful = np.isin(self.quality[row], _DOUBTFUL)
         if doubtful.any():
-            message = f"{int(doubtful.sum()):,} readings are in doubt: {self._stretches(doubtful, service)}"
+            message = f"{_readings(int(doubtful.sum()))} in doubt: {self._stretches(doubtful, service)}"
             return Held(
                 service=service,
                 code="doubtful-readings",
@@ -191,14 +193,18 @@ def register_usage(conn: Connection, services: Sequence[Service], *, rate_unit: 
     asked = [(span.channel_id, span.from_at, span.to_at, span.dial_digits) for service in services for span in service.channels]
     answers = iter(registers.usage_between(conn, asked, as_of=as_of))
     quantities, reasons, estimated, frozen = [], [], [], []
+    factors: dict[tuple[str, datetime, datetime], tuple[Fraction, str | None]] = {}
     for service in services:
         total, reason, guesses, kept = Fraction(0), None, 0, []
         for span in service.channels:
             answer = next(answers)
             if answer.reason is not None:
-                reason = reason or (answer.reason.code, answer.reason.message, answer.reason.cure)
+                reason = reason or (answer.reason.code, _in_words_of(service, span, answer.reason.message), answer.reason.cure)
                 continue
-            factor, heat = unit_factor(conn, span, rate_unit=rate_unit)
+            measured = (span.unit, span.from_at, span.to_at)
+            if measured not in factors:
+                factors[measured] = unit_factor(conn, span, rate_unit=rate_unit)
+            factor, heat = factors[measured]
             total += Fraction(answer.raw) * Fraction(span.units_per_step) * factor
             guesses += sum(quality in _ESTIMATED for quality in answer.qualities)
             kept.append(_frozen(span) | {"sha256": answer.fingerprint, "raw": answer.raw, "heat": heat})
@@ -207,6 +213,18 @@ def register_usage(conn: Connection, services: Sequence[Service], *, rate_unit: 
         estimated.append(guesses)
         frozen.append(tuple(kept))
     return RegisterUsage(quantities=quantities, reasons=reasons, estimated_reads=estimated, frozen=frozen)
+
+
+def _readings(count: int) -> str:
+    """A number of readings with its verb."""
+    return "1 reading is" if count == 1 else f"{count:,} readings are"
+
+
+def _in_words_of(service: Service, span: ChannelSpan, message: str) -> str:
+    """What metering said of a channel, with the meter's number and the times of the service point."""
+    zone = ZoneInfo(service.timezone)
+    local = _INSTANT.sub(lambda found: f"{datetime.fromisoformat(found[0]).astimezone(zone):%Y-%m-%d %H:%M}", message)
+    return local.replace(f"channel {span.channel_id}", f"meter {span.meter_number}") if span.meter_number else local
 
 
 def unit_factor(conn: Connection, span: ChannelSpan, *, rate_unit: str) -> tuple[Fraction, str | None]:
