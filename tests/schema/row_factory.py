@@ -23,7 +23,7 @@ SAID: dict[str, dict[str, Any]] = {
     "identity.utility_staff": {"password_hash": None},
     "identity.roles": {"role_name": lambda world, again: "role_" + "abcdefgh"[world.number + again]},
     "customers.service_points": {"timezone": "America/Chicago"},
-    "network.edges": {"to_node_id": lambda world, again: world.rows["second node"]["node_id"]},  # noqa: ARG005
+    "network.edges": {"to_node_id": lambda world, again: world.rows["second node"]["node_id"]},
     "network.switch_states": {"phases": None},
     "network.weather_observations": {"is_forecast": False},
     "devices.smart_devices": {"asset_id": None, "installed_at": datetime(2025, 1, 1, tzinfo=UTC)},
@@ -90,7 +90,8 @@ def columns(conn: Connection) -> dict[str, list[Column]]:
     query = """
         SELECT n.nspname || '.' || c.relname AS table_name, a.attname, a.attnum, format_type(a.atttypid, NULL) AS kind,
                a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AS is_required, a.attgenerated = '' AND a.attidentity <> 'a' AS can_be_given,
-               (SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.conkey = ARRAY[a.attnum] AND pg_get_constraintdef(k.oid) LIKE '%% = ANY (ARRAY[%%' LIMIT 1) AS enumeration,
+               (SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.conkey = ARRAY[a.attnum] AND
+                   pg_get_constraintdef(k.oid) LIKE '%% = ANY (ARRAY[%%' LIMIT 1) AS enumeration,
                (SELECT (fn.nspname || '.' || fc.relname) || ' ' || fa.attname FROM pg_constraint k CROSS JOIN LATERAL unnest(k.conkey, k.confkey) AS o (here, there)
                   JOIN pg_class fc ON fc.oid = k.confrelid JOIN pg_namespace fn ON fn.oid = fc.relnamespace JOIN pg_attribute fa ON fa.attrelid = fc.oid AND fa.attnum = o.there
                   WHERE k.conrelid = c.oid AND k.contype = 'f' AND o.here = a.attnum ORDER BY cardinality(k.conkey) DESC LIMIT 1) AS refers_to
@@ -109,7 +110,8 @@ def columns(conn: Connection) -> dict[str, list[Column]]:
 def keys(conn: Connection) -> dict[str, list[str]]:
     """The primary key of every tenant table that has one; all columns of one that has none."""
     found = {name: [column.name for column in listed] for name, listed in columns(conn).items()}
-    query = """SELECT n.nspname || '.' || c.relname, array_agg(a.attname::text ORDER BY o.place) FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    query = """SELECT n.nspname || '.' || c.relname, array_agg(a.attname::text ORDER BY o.place) FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN
+        pg_namespace n ON n.oid = c.relnamespace
         CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY o (attnum, place) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = o.attnum
         WHERE i.indisprimary AND n.nspname || '.' || c.relname = ANY(%s) GROUP BY 1"""
     return found | dict(conn.execute(query, [list(found)]).fetchall())

@@ -117,7 +117,8 @@ def every_table_has_its_utility(conn: Connection) -> list[str]:
     found = _names(
         conn,
         f"""SELECT n.nspname || '.' || c.relname {_TABLES} AND NOT EXISTS (
-            SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'utility_id' AND a.atttypid = 'uuid'::regtype AND a.attnotnull AND NOT a.attisdropped) ORDER BY 1""",
+            SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'utility_id' AND a.atttypid = 'uuid'::regtype AND a.attnotnull AND NOT
+                a.attisdropped) ORDER BY 1""",
     )
     return _exceptions(found, SHARED, what="no utility_id uuid NOT NULL")
 
@@ -134,7 +135,8 @@ def one_restrictive_policy_keeps_utilities_apart(conn: Connection) -> list[str]:
         conn,
         f"""SELECT n.nspname || '.' || c.relname {_TABLES} AND NOT EXISTS (
             SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND NOT p.polpermissive AND p.polcmd = '*' AND p.polroles = ARRAY['mains_any'::regrole::oid]
-              AND replace(pg_get_expr(p.polqual, p.polrelid), 'identity.', '') = %(tenant)s AND replace(pg_get_expr(p.polwithcheck, p.polrelid), 'identity.', '') = %(tenant)s) ORDER BY 1""",
+              AND replace(pg_get_expr(p.polqual, p.polrelid), 'identity.', '') = %(tenant)s AND replace(pg_get_expr(p.polwithcheck, p.polrelid), 'identity.', '') =
+                  %(tenant)s) ORDER BY 1""",
         tenant=TENANT,
     )
     return _exceptions(found, SHARED, what="no restrictive tenant policy")
@@ -160,7 +162,8 @@ def grants_and_policies_agree(conn: Connection) -> list[str]:
         for verb, letter in VERBS.items():
             held = "has_table_privilege(%(role)s, c.oid, %(verb)s)" if verb == "DELETE" else "has_any_column_privilege(%(role)s, c.oid, %(verb)s)"
             query = f"""SELECT n.nspname || '.' || c.relname || CASE WHEN {held} THEN ': granted without a policy' ELSE ': a policy without the grant' END {_TABLES}
-                AND {held} <> EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd = %(letter)s AND %(role)s::regrole::oid = ANY (p.polroles)) ORDER BY 1"""
+                AND {held} <> EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd = %(letter)s AND %(role)s::regrole::oid = ANY
+                    (p.polroles)) ORDER BY 1"""
             found += [f"{name} ({role} {verb})" for name in _names(conn, query, role=role, verb=verb, letter=letter)]
     return found
 
@@ -173,10 +176,13 @@ def nothing_is_granted_to_everybody(conn: Connection) -> list[str]:
             SELECT n.nspname || '.' || c.relname || ': PUBLIC has ' || g.privilege_type AS found
               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL aclexplode(c.relacl) g WHERE n.nspname = ANY(%(schemas)s) AND g.grantee = 0
             UNION ALL SELECT n.nspname || '.' || c.relname || '.' || a.attname || ': PUBLIC has ' || g.privilege_type
-              FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL aclexplode(a.attacl) g WHERE n.nspname = ANY(%(schemas)s) AND g.grantee = 0
+              FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL aclexplode(a.attacl) g WHERE
+                  n.nspname = ANY(%(schemas)s) AND g.grantee = 0
             UNION ALL SELECT p.oid::regprocedure || ': PUBLIC may call it'
-              FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g WHERE n.nspname = ANY(%(schemas)s) AND g.grantee = 0
-            UNION ALL SELECT n.nspname || ': PUBLIC has ' || g.privilege_type FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) g WHERE n.nspname = ANY(%(schemas)s) AND g.grantee = 0
+              FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g WHERE
+                  n.nspname = ANY(%(schemas)s) AND g.grantee = 0
+            UNION ALL SELECT n.nspname || ': PUBLIC has ' || g.privilege_type FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) g WHERE n.nspname =
+                ANY(%(schemas)s) AND g.grantee = 0
         ) AS everything ORDER BY 1""",
     )
 
@@ -210,10 +216,12 @@ def logins_can_do_nothing_themselves(conn: Connection) -> list[str]:
 
 def roles_have_no_more_than_they_need(conn: Connection) -> list[str]:
     """Attributes and memberships of every role of mains; only the loader passes row-level security by."""
-    wanted = {name: (False, False, False, True) for name in ("mains_owner", "mains_any", *ACTING)} | {"mains_app": (False, False, True, False), "mains_ingest": (False, True, True, False)}
+    wanted = dict.fromkeys(("mains_owner", "mains_any", *ACTING), (False, False, False, True))
+    wanted |= {"mains_app": (False, False, True, False), "mains_ingest": (False, True, True, False)}
     query = "SELECT rolname, rolsuper, rolbypassrls, rolcanlogin, rolinherit FROM pg_roles WHERE rolname LIKE 'mains\\_%'"
     have = {row[0]: row[1:] for row in conn.execute(query) if not row[0].startswith("mains_tests")}
-    found = [f"{name}: (superuser, bypasses, logs in, inherits) is {have.get(name)}, not {wanted.get(name)}" for name in sorted(wanted.keys() | have.keys()) if have.get(name) != wanted.get(name)]
+    found = [f"{name}: (superuser, bypasses, logs in, inherits) is "
+        f"{have.get(name)}, not {wanted.get(name)}" for name in sorted(wanted.keys() | have.keys()) if have.get(name) != wanted.get(name)]
     members = conn.execute(
         """SELECT m.member::regrole || ' in ' || m.roleid::regrole FROM pg_auth_members m
         WHERE m.member::regrole::text LIKE 'mains\\_%' ORDER BY 1"""
@@ -229,7 +237,8 @@ def views_run_with_the_readers_rights(conn: Connection) -> list[str]:
         for name in _names(
             conn,
             """SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE n.nspname = ANY(%(schemas)s) AND (c.relkind = 'm' OR c.relkind = 'v' AND NOT coalesce(c.reloptions, '{}') && '{security_invoker=true,security_invoker=on}') ORDER BY 1""",
+            WHERE n.nspname = ANY(%(schemas)s) AND (c.relkind = 'm' OR c.relkind = 'v' AND NOT coalesce(c.reloptions, '{}') &&
+                '{security_invoker=true,security_invoker=on}') ORDER BY 1""",
         )
     ]
 
@@ -253,7 +262,8 @@ def changes_are_audited(conn: Connection) -> list[str]:
         conn,
         f"""SELECT n.nspname || '.' || c.relname {_TABLES} AND 3 <> (
             SELECT count(DISTINCT t.tgname) FROM pg_trigger t
-            WHERE t.tgrelid = c.oid AND t.tgfoid = 'identity.audit_change'::regproc AND t.tgenabled IN ('O', 'A') AND t.tgname IN ('audit_insert', 'audit_update', 'audit_delete')) ORDER BY 1""",
+            WHERE t.tgrelid = c.oid AND t.tgfoid = 'identity.audit_change'::regproc AND t.tgenabled IN ('O', 'A') AND t.tgname IN ('audit_insert', 'audit_update',
+                'audit_delete')) ORDER BY 1""",
     )
     return _exceptions(found, UNAUDITED, what="no audit trigger")
 
@@ -266,10 +276,12 @@ def everything_is_described(conn: Connection) -> list[str]:
             SELECT n.nspname || ': no comment' AS found FROM pg_namespace n WHERE n.nspname = ANY(%(schemas)s) AND obj_description(n.oid, 'pg_namespace') IS NULL
             UNION ALL SELECT n.nspname || '.' || c.relname || coalesce('.' || a.attname, '') || ': no comment'
               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-              LEFT JOIN LATERAL (SELECT NULL::name AS attname, 0 AS attnum UNION ALL SELECT b.attname, b.attnum FROM pg_attribute b WHERE b.attrelid = c.oid AND b.attnum > 0 AND NOT b.attisdropped) a ON true
+              LEFT JOIN LATERAL (SELECT NULL::name AS attname, 0 AS attnum UNION ALL SELECT b.attname, b.attnum FROM pg_attribute b WHERE b.attrelid = c.oid AND
+                  b.attnum > 0 AND NOT b.attisdropped) a ON true
               WHERE n.nspname = ANY(%(schemas)s) AND c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition
                 AND coalesce(CASE a.attnum WHEN 0 THEN obj_description(c.oid, 'pg_class') ELSE col_description(c.oid, a.attnum) END, '') = ''
-            UNION ALL SELECT p.oid::regprocedure || ': no comment' FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = ANY(%(schemas)s) AND obj_description(p.oid, 'pg_proc') IS NULL
+            UNION ALL SELECT p.oid::regprocedure || ': no comment' FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = ANY(%(schemas)s)
+                AND obj_description(p.oid, 'pg_proc') IS NULL
         ) AS everything ORDER BY 1""",
     )
 
@@ -278,12 +290,14 @@ def foreign_keys_are_indexed(conn: Connection) -> list[str]:
     """Every foreign key's columns lead some index that holds all rows that have them."""
     found = _names(
         conn,
-        """SELECT n.nspname || '.' || c.relname || ' (' || (SELECT string_agg(a.attname, ',' ORDER BY o.place) FROM unnest(k.conkey) WITH ORDINALITY o (attnum, place) JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = o.attnum) || ')'
+        """SELECT n.nspname || '.' || c.relname || ' (' || (SELECT string_agg(a.attname, ',' ORDER BY o.place) FROM unnest(k.conkey) WITH ORDINALITY o (attnum,
+            place) JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = o.attnum) || ')'
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = ANY(%(schemas)s) AND k.contype = 'f' AND k.confrelid <> 'network.utilities'::regclass AND NOT c.relispartition AND NOT EXISTS (
             SELECT FROM pg_index i WHERE i.indrelid = k.conrelid AND i.indisvalid AND i.indnkeyatts >= cardinality(k.conkey)
               AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) LIKE '(%% IS NOT NULL)')
-              AND (SELECT array_agg(x.attnum ORDER BY x.attnum) FROM unnest((i.indkey::int2[])[0:cardinality(k.conkey) - 1]) AS x (attnum)) = (SELECT array_agg(x.attnum ORDER BY x.attnum) FROM unnest(k.conkey) AS x (attnum)))
+              AND (SELECT array_agg(x.attnum ORDER BY x.attnum) FROM unnest((i.indkey::int2[])[0:cardinality(k.conkey) - 1]) AS x (attnum)) = (SELECT
+                  array_agg(x.attnum ORDER BY x.attnum) FROM unnest(k.conkey) AS x (attnum)))
         ORDER BY 1""",
     )
     return _exceptions(found, UNINDEXED, what="a foreign key without an index")

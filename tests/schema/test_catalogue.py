@@ -22,7 +22,8 @@ BREACHES = {
     "row-level security not forced": ("ALTER TABLE billing.bills NO FORCE ROW LEVEL SECURITY", checks.row_level_security_is_forced, "billing.bills"),
     "no tenant policy": ("DROP POLICY tenant ON customers.customers", checks.one_restrictive_policy_keeps_utilities_apart, "customers.customers"),
     "a tenant policy for reading only": (
-        "DROP POLICY tenant ON outages.outages; CREATE POLICY tenant ON outages.outages AS RESTRICTIVE FOR SELECT TO mains_any USING (utility_id = (SELECT identity.current_utility()))",
+        ("DROP POLICY tenant ON outages.outages; CREATE POLICY tenant ON outages.outages AS RESTRICTIVE FOR SELECT TO "
+            "mains_any USING (utility_id = (SELECT identity.current_utility()))"),
         checks.one_restrictive_policy_keeps_utilities_apart,
         "outages.outages",
     ),
@@ -31,12 +32,15 @@ BREACHES = {
         checks.one_restrictive_policy_keeps_utilities_apart,
         "outages.outages",
     ),
-    "a policy for all verbs": ("CREATE POLICY planted ON outages.outages TO mains_customer USING (affected_customers > 100)", checks.policies_are_one_a_verb, "outages.outages planted"),
+    "a policy for all verbs": (("CREATE POLICY planted ON outages.outages TO mains_customer "
+        "USING (affected_customers > 100)"), checks.policies_are_one_a_verb, "outages.outages planted"),
     "a policy for everybody": ("CREATE POLICY planted ON outages.outages FOR SELECT USING (true)", checks.policies_are_one_a_verb, "outages.outages planted"),
-    "a policy dropped under its grant": ("DROP POLICY staff_select ON outages.outages", checks.grants_and_policies_agree, "outages.outages: granted without a policy (mains_staff SELECT)"),
+    "a policy dropped under its grant": ("DROP POLICY staff_select ON outages.outages", checks.grants_and_policies_agree, ("outages.outages: granted without a policy "
+        "(mains_staff SELECT)")),
     "a grant without a policy": ("GRANT DELETE ON billing.bills TO mains_staff", checks.grants_and_policies_agree, "billing.bills: granted without a policy (mains_staff DELETE)"),
     "a column granted without a policy": ("GRANT SELECT (full_name) ON customers.customers TO mains_regulator", checks.grants_and_policies_agree, "customers.customers"),
-    "a policy without its grant": ("REVOKE SELECT ON billing.bills FROM mains_customer", checks.grants_and_policies_agree, "billing.bills: a policy without the grant (mains_customer SELECT)"),
+    "a policy without its grant": ("REVOKE SELECT ON billing.bills FROM mains_customer", checks.grants_and_policies_agree, ("billing.bills: a policy without the grant "
+        "(mains_customer SELECT)")),
     "a table for everybody": ("GRANT SELECT ON billing.bills TO PUBLIC", checks.nothing_is_granted_to_everybody, "billing.bills"),
     "a function for everybody": ("GRANT EXECUTE ON FUNCTION base.new_id() TO PUBLIC", checks.nothing_is_granted_to_everybody, "new_id"),
     "a right on a partition": ("GRANT SELECT ON metering.interval_blocks_default TO mains_staff", checks.nothing_is_granted_past_a_parent, "metering.interval_blocks_default"),
@@ -48,7 +52,8 @@ BREACHES = {
     "a plain view": ("CREATE VIEW outages.planted AS SELECT * FROM outages.outages", checks.views_run_with_the_readers_rights, "outages.planted"),
     "a materialised view": ("CREATE MATERIALIZED VIEW outages.planted AS SELECT * FROM outages.outages", checks.views_run_with_the_readers_rights, "outages.planted"),
     "a definer without a path": (
-        "CREATE FUNCTION outages.planted() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM outages.outages'; REVOKE ALL ON FUNCTION outages.planted() FROM PUBLIC",
+        ("CREATE FUNCTION outages.planted() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM "
+            "outages.outages'; REVOKE ALL ON FUNCTION outages.planted() FROM PUBLIC"),
         checks.definer_functions_pin_their_path,
         "planted()",
     ),
@@ -97,8 +102,10 @@ def test_one_call_protects_a_new_table_so_that_every_rule_holds(admin):
     with admin.transaction(force_rollback=True):
         admin.execute("SET LOCAL ROLE mains_owner")
         admin.execute(
-            """CREATE TABLE network.planted (planted_id uuid PRIMARY KEY DEFAULT base.new_id(), utility_id uuid NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities);
-            COMMENT ON TABLE network.planted IS 'A table of tomorrow'; COMMENT ON COLUMN network.planted.planted_id IS 'Key'; COMMENT ON COLUMN network.planted.utility_id IS 'The utility';
+            """CREATE TABLE network.planted (planted_id uuid PRIMARY KEY DEFAULT base.new_id(), utility_id uuid NOT NULL DEFAULT identity.current_utility()
+                REFERENCES network.utilities);
+            COMMENT ON TABLE network.planted IS 'A table of tomorrow'; COMMENT ON COLUMN network.planted.planted_id IS 'Key'; COMMENT ON COLUMN
+                network.planted.utility_id IS 'The utility';
             SELECT identity.protect('network.planted')"""
         )
         admin.execute("RESET ROLE")
@@ -113,4 +120,5 @@ def test_the_new_tables_keep_their_own_rules(admin):
         "one_rating_at_a_time", "enrolled_once_at_a_time", "one_consent_at_a_time", "one_message_a_person_and_change", "an_order_is_carried_out_once",
     }  # fmt: skip
     with pytest.raises(psycopg.errors.CheckViolation), admin.transaction():
-        admin.execute("INSERT INTO identity.audit_seals (utility_id, first_at, last_at, entries, root) VALUES (gen_random_uuid(), now(), now() - interval '1 s', 1, decode(repeat('00', 32), 'hex'))")
+        admin.execute("INSERT INTO identity.audit_seals (utility_id, first_at, last_at, entries, root) VALUES (gen_random_uuid(), now(), "
+            "now() - interval '1 s', 1, decode(repeat('00', 32), 'hex'))")

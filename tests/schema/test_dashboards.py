@@ -21,16 +21,21 @@ INSERT INTO network.infrastructure_assets (asset_name, asset_type, asset_status,
     ('T1', 'transformer', 'operational', NULL), ('T2', 'transformer', 'operational', NULL), ('T3', 'transformer', 'out_of_service', NULL),
     ('T4', 'transformer', 'retired', '2020-01-01'), ('T5', 'transformer', 'planned', NULL);
 INSERT INTO customers.customers (customer_number, full_name, customer_class, service_status, service_zone_id)
-    SELECT 'C' || n, 'Customer ' || n, 'residential', CASE WHEN n = 4 THEN 'closed' ELSE 'active' END, (SELECT zone_id FROM network.service_zones WHERE zone_code = 'n' AND utility_id = identity.current_utility() AND n < 3)
+    SELECT 'C' || n, 'Customer ' || n, 'residential', CASE WHEN n = 4 THEN 'closed' ELSE 'active' END, (SELECT zone_id FROM network.service_zones WHERE zone_code =
+        'n' AND utility_id = identity.current_utility() AND n < 3)
     FROM generate_series(1, 4) AS n;
 INSERT INTO devices.smart_devices (device_type, serial_number, device_status, installed_at, last_communication)
-    SELECT 'gateway', 'D' || n, CASE WHEN n = 4 THEN 'faulty' ELSE 'active' END, '2020-01-01', now() - make_interval(mins => CASE WHEN n = 3 THEN 90 ELSE 10 END) FROM generate_series(1, 4) AS n;
+    SELECT 'gateway', 'D' || n, CASE WHEN n = 4 THEN 'faulty' ELSE 'active' END, '2020-01-01', now() - make_interval(mins => CASE WHEN n = 3 THEN 90 ELSE 10 END)
+        FROM generate_series(1, 4) AS n;
 INSERT INTO outages.outages (outage_number, outage_status, outage_start, actual_restoration, affected_customers, customers_restored, estimated_load_lost_mw) VALUES
-    ('O1', 'confirmed', now() - interval '1 hour', NULL, 500, 50, 2), ('O2', 'repairing', now() - interval '2 hours', NULL, 300, 0, 1), ('O3', 'restored', now() - interval '9 hours', now(), 9000, 9000, 80);
+    ('O1', 'confirmed', now() - interval '1 hour', NULL, 500, 50, 2), ('O2', 'repairing', now() - interval '2 hours', NULL, 300, 0, 1), ('O3', 'restored', now() -
+        interval '9 hours', now(), 9000, 9000, 80);
 INSERT INTO insights.usage_analytics (report_date, customers_served, total_usage, calculated_at) VALUES
-    ((now() AT TIME ZONE 'America/Chicago')::date - 1, 10, 200, now()), ((now() AT TIME ZONE 'America/Chicago')::date - 2, 30, 200, now()), ((now() AT TIME ZONE 'America/Chicago')::date - 40, 1, 99999, now());
+    ((now() AT TIME ZONE 'America/Chicago')::date - 1, 10, 200, now()), ((now() AT TIME ZONE 'America/Chicago')::date - 2, 30, 200, now()), ((now() AT TIME ZONE
+        'America/Chicago')::date - 40, 1, 99999, now());
 INSERT INTO customers.support_tickets (customer_id, topic, subject, ticket_status, opened_at, resolved_at)
-    SELECT c.customer_id, 'bill', 'Why?', v.status, now(), v.resolved FROM customers.customers c, (VALUES ('open', NULL::timestamptz), ('waiting', NULL), ('closed', now())) AS v (status, resolved)
+    SELECT c.customer_id, 'bill', 'Why?', v.status, now(), v.resolved FROM customers.customers c, (VALUES ('open', NULL::timestamptz), ('waiting', NULL), ('closed',
+        now())) AS v (status, resolved)
     WHERE c.customer_number = 'C1' AND c.utility_id = identity.current_utility();
 """
 
@@ -51,25 +56,34 @@ def towns(database):
 def money(conn):
     """Two overdue bills of one account and one that is not due: 500 billed, 100 paid today, so 400 owed; 25 of today's cash came back."""
     today = conn.execute("SELECT (now() AT TIME ZONE 'America/Chicago')::date").fetchone()[0]
-    conn.execute("INSERT INTO payments.ledger_accounts (ledger_account, account_name, account_kind) VALUES ('receivable', 'Owed', 'asset'), ('cash', 'Bank', 'asset'), ('income', 'Sales', 'income')")
+    conn.execute("INSERT INTO payments.ledger_accounts (ledger_account, account_name, account_kind) VALUES ('receivable', 'Owed', "
+        "'asset'), ('cash', 'Bank', 'asset'), ('income', 'Sales', 'income')")
     customer = conn.execute("SELECT customer_id FROM customers.customers WHERE customer_number = 'C1' AND utility_id = identity.current_utility()").fetchone()[0]
     premise = conn.execute("INSERT INTO customers.premises (premise_number, address_line, city) VALUES ('P', 'a', 'b') RETURNING premise_id").fetchone()[0]
-    point = conn.execute("INSERT INTO customers.service_points (premise_id, service_point_number, commodity, timezone) VALUES (%s, 'SP', 'electric', 'America/Chicago') RETURNING service_point_id", [premise]).fetchone()[0]
-    account = conn.execute("INSERT INTO customers.service_accounts (customer_id, service_point_id, account_number, commodity, active_period) VALUES (%s, %s, 'A', 'electric', '[2020-01-01,)') RETURNING account_id", [customer, point]).fetchone()[0]
+    point = conn.execute("INSERT INTO customers.service_points (premise_id, service_point_number, commodity, timezone) VALUES (%s, 'SP', "
+        "'electric', 'America/Chicago') RETURNING service_point_id", [premise]).fetchone()[0]
+    account = conn.execute("INSERT INTO customers.service_accounts (customer_id, service_point_id, account_number, commodity, active_period) VALUES "
+        "(%s, %s, 'A', 'electric', '[2020-01-01,)') RETURNING account_id", [customer, point]).fetchone()[0]
+    sent = today - timedelta(days=60)
     for number, (amount, due) in enumerate([(100, -40), (200, -10), (200, 10)], start=1):
         bill = conn.execute(
-            """INSERT INTO billing.bills (account_id, customer_id, bill_number, commodity, billing_period_start, billing_period_end, billing_status, currency, total_amount, usage_quantity, usage_unit, calculated_at,
-                issued_at, issue_date, due_date, input_sha256, output_sha256) VALUES (%s, %s, %s, 'electric', %s, %s, 'issued', 'USD', %s, 1, 'kWh', now(), now(), %s, %s, %s, %s) RETURNING bill_id""",
-            [account, customer, f"B{number}", date(2026, number, 1), date(2026, number + 1, 1), amount, today - timedelta(days=60), today + timedelta(days=due), bytes(32), bytes(32)],
+            """INSERT INTO billing.bills (account_id, customer_id, bill_number, commodity, billing_period_start, billing_period_end, billing_status, currency,
+                total_amount, usage_quantity, usage_unit, calculated_at,
+                issued_at, issue_date, due_date, input_sha256, output_sha256) VALUES (%s, %s, %s, 'electric', %s, %s, 'issued', 'USD', %s, 1, 'kWh', now(), now(),
+                    %s, %s, %s, %s) RETURNING bill_id""",
+            [account, customer, f"B{number}", date(2026, number, 1), date(2026, number + 1, 1), amount, sent, today + timedelta(days=due), bytes(32), bytes(32)],
         ).fetchone()[0]  # fmt: skip
-        post(conn, "bill", bill, [("receivable", amount, bill, customer), ("income", -amount, None, None)], on=today - timedelta(days=60))
+        post(conn, "bill", bill, [("receivable", amount, bill, customer), ("income", -amount, None, None)], on=sent)
         if number == 1:
             post(conn, "payment", bill, [("cash", 125, None, None), ("receivable", -125, bill, customer)], on=today)
             post(conn, "payment_returned", bill, [("cash", -25, None, None), ("receivable", 25, bill, customer)], on=today)
 
 
 def post(conn, kind, source, entries, *, on):
-    query = "INSERT INTO payments.ledger_transactions (posted_at, posting_date, transaction_kind, source_id, description) VALUES (now(), %s, %s, %s, 'x') RETURNING ledger_transaction_id"
+    query = (
+        "INSERT INTO payments.ledger_transactions (posted_at, posting_date, transaction_kind, source_id, description) "
+        "VALUES (now(), %s, %s, %s, 'x') RETURNING ledger_transaction_id"
+    )
     posting = conn.execute(query, [on, kind, source]).fetchone()[0]
     places = ", ".join(["(%s, %s, %s, %s, %s)"] * len(entries))
     values = [value for account, amount, bill, customer in entries for value in (posting, account, amount, bill, customer)]
@@ -128,7 +142,8 @@ def test_load_is_energy_over_its_time(database, towns, admin):
         for n, total in enumerate((500_000, 750_000, 250_000)):
             query = "INSERT INTO metering.rollups (scope, scope_id, commodity, width_s, bucket_start, total, peak, readings) VALUES ('utility', %s, 'electric', 900, %s, %s, 1, 1)"
             admin.execute(query, [str(utility), end - timedelta(minutes=15 * (3 - n)), total])
-        admin.execute("INSERT INTO metering.rollups (scope, scope_id, commodity, width_s, bucket_start, total, peak, readings) VALUES ('zone', 'z', 'electric', 900, %s, 9e9, 1, 1)", [end])
+        admin.execute("INSERT INTO metering.rollups (scope, scope_id, commodity, width_s, bucket_start, total, peak, readings) "
+            "VALUES ('zone', 'z', 'electric', 900, %s, 9e9, 1, 1)", [end])
     room = shown(database, utility, "utility_control_center")
 
     assert (room["current_system_load_mw"], room["load_as_of"]) == (1, end)
@@ -143,7 +158,8 @@ def test_today_has_its_answers_and_its_cash(database, towns, admin):
         admin.execute(
             """INSERT INTO customers.satisfaction_surveys (customer_id, about, sent_at, expires_at, answered_at, rating)
             SELECT c.customer_id, 'bill', now() - interval '9 days', now() + interval '9 days', now() - v.ago, v.rating
-            FROM customers.customers c, (VALUES (interval '0', 5), (interval '0', 4), (interval '3 days', 1)) AS v (ago, rating) WHERE c.customer_number = 'C2' AND c.utility_id = identity.current_utility()"""
+            FROM customers.customers c, (VALUES (interval '0', 5), (interval '0', 4), (interval '3 days', 1)) AS v (ago, rating) WHERE c.customer_number = 'C2' AND
+                c.utility_id = identity.current_utility()"""
         )
     room = shown(database, towns["dashes"], "utility_control_center")
     assert (room["todays_customer_satisfaction"], room["todays_survey_answers"]) == (Decimal("4.50"), 2)
@@ -155,7 +171,8 @@ def test_sensor_quality_is_the_share_of_good_values_heard_in_the_last_hour(datab
         factory.act_for(admin, towns["dashes"])
         admin.execute(
             """INSERT INTO devices.last_values (device_id, reading_type, numeric_value, unit, reading_quality, reading_timestamp)
-            SELECT d.device_id, v.kind, 1, 'V', v.quality, now() - v.ago FROM devices.smart_devices d, (VALUES ('a', 'good', interval '1 min'), ('b', 'good', '2 min'), ('c', 'bad', '3 min'), ('d', 'good', '9 hours')) AS v (kind, quality, ago)
+            SELECT d.device_id, v.kind, 1, 'V', v.quality, now() - v.ago FROM devices.smart_devices d, (VALUES ('a', 'good', interval '1 min'), ('b', 'good',
+                '2 min'), ('c', 'bad', '3 min'), ('d', 'good', '9 hours')) AS v (kind, quality, ago)
             WHERE d.serial_number = 'D1' AND d.utility_id = identity.current_utility()"""
         )
     assert shown(database, towns["dashes"], "utility_control_center")["sensor_data_quality"] == Decimal("66.7")

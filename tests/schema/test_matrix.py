@@ -67,6 +67,12 @@ def attempt(conn: Connection, query: sql.Composed, values: list[Any] | None = No
         return error.sqlstate or "?"
 
 
+def reached(conn: Connection, table: str, clauses: tuple[str, ...]) -> list[tuple[str, str, Any]]:
+    """The statements about a table that were not refused, with what they answered."""
+    answers = [(table, clause, attempt(conn, sql.SQL(clause).format(named(table)))) for clause in clauses]  # pyright: ignore[reportArgumentType]
+    return [answer for answer in answers if answer[2] != REFUSED]
+
+
 def named(table: str) -> sql.Identifier:
     return sql.Identifier(*table.split("."))
 
@@ -131,7 +137,8 @@ def test_a_row_of_the_others_is_never_changed_or_removed(town, database, role, v
     touched = []
     with database.transaction(actor=town.actor(role)) as conn:
         for table in town.columns:
-            clause = sql.SQL("UPDATE {} SET utility_id = utility_id WHERE utility_id IS DISTINCT FROM %s" if verb == "UPDATE" else "DELETE FROM {} WHERE utility_id IS DISTINCT FROM %s")
+            clause = sql.SQL("UPDATE {} SET utility_id = utility_id WHERE "
+                "utility_id IS DISTINCT FROM %s" if verb == "UPDATE" else "DELETE FROM {} WHERE utility_id IS DISTINCT FROM %s")
             answer = attempt(conn, clause.format(named(table)), [town.ours[0].utility])
             if answer not in (0, REFUSED) and answer not in REFUSED_BY_RULE:
                 touched.append((table, answer))
@@ -179,14 +186,20 @@ def test_a_customer_sees_their_own_rows_and_nobody_elses(town, database):
 
 
 def test_a_customer_reads_what_is_theirs_and_little_else(town, admin):
-    query = "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND has_table_privilege('mains_customer', c.oid, 'SELECT') AND n.nspname = ANY(%s)"
+    query = (
+        "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND "
+        "has_table_privilege('mains_customer', c.oid, 'SELECT') AND n.nspname = ANY(%s)"
+    )
     readable = {row[0] for row in admin.execute(query, [checks.SCHEMAS])}
     assert readable >= PUBLIC_TO_CUSTOMERS | {"customers.customers", "billing.bills", "payments.payments", "customers.support_tickets", "privacy.consents"}
     assert not readable & {"identity.utility_staff", "identity.utility_audit_log", "outages.outages", "outages.crews", "metering.quarantine", "payments.collection_steps"}
 
 
 def test_a_regulator_reads_aggregates_and_filings_and_no_person(town, admin):
-    query = "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v') AND has_table_privilege('mains_regulator', c.oid, 'SELECT') AND n.nspname = ANY(%s)"
+    query = (
+        "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v') AND "
+        "has_table_privilege('mains_regulator', c.oid, 'SELECT') AND n.nspname = ANY(%s)"
+    )
     readable = {row[0] for row in admin.execute(query, [checks.SCHEMAS])}
     assert readable == SHOWN_TO["regulator"]
     assert {(table, column.name) for table in readable for column in town.columns[table] if column.name in PERSONAL} == set()
@@ -212,13 +225,9 @@ def test_partitions_cannot_be_reached_past_their_parent(town, database, admin, r
     admin.execute("SELECT devices.ensure_partitions('2031-01-01', '2031-02-01'), metering.ensure_partitions('2031-01-01', '2031-02-01')")
     parts = [row[0] for row in admin.execute(query, [checks.SCHEMAS])]
     assert len(parts) >= 5
-    reached = []
+    clauses = ("SELECT * FROM {}", "UPDATE {} SET utility_id = utility_id", "DELETE FROM {}", "INSERT INTO {} (utility_id) VALUES (NULL)")
     with database.transaction(actor=town.actor(role)) as conn:
-        for part in parts:
-            for clause in ("SELECT * FROM {}", "UPDATE {} SET utility_id = utility_id", "DELETE FROM {}", "INSERT INTO {} (utility_id) VALUES (NULL)"):
-                if (answer := attempt(conn, sql.SQL(clause).format(named(part)))) != REFUSED:
-                    reached.append((part, clause, answer))
-    assert reached == []
+        assert [found for part in parts for found in reached(conn, part, clauses)] == []
 
 
 def test_a_month_of_sensor_readings_takes_over_what_waited_in_the_default_partition(town, admin):
@@ -239,12 +248,8 @@ def test_the_matrix_sees_a_table_without_its_tenant_policy(town, database, admin
 
 
 def test_without_a_role_nothing_can_be_read(town, database):
-    reached = []
     with database.anonymous() as conn:
-        for table in town.columns:
-            if (answer := attempt(conn, sql.SQL("SELECT * FROM {}").format(named(table)))) != REFUSED:
-                reached.append((table, answer))
-    assert reached == []
+        assert [found for table in town.columns for found in reached(conn, table, ("SELECT * FROM {}",))] == []
 
 
 def test_without_a_utility_no_row_is_seen(town, database):
@@ -257,20 +262,18 @@ def test_without_a_utility_no_row_is_seen(town, database):
 
 
 def test_the_loader_adds_intervals_and_does_nothing_else(town, database):
-    reached = []
+    wrong = []
     world = town.ours[0]
     with database.ingesting() as conn:
         for table, columns in town.columns.items():
-            for clause in ("SELECT * FROM {}", "UPDATE {} SET utility_id = utility_id", "DELETE FROM {}"):
-                if (answer := attempt(conn, sql.SQL(clause).format(named(table)))) != REFUSED:
-                    reached.append((table, clause, answer))
+            wrong += reached(conn, table, ("SELECT * FROM {}", "UPDATE {} SET utility_id = utility_id", "DELETE FROM {}"))
             values = {"utility_id": world.utility} if table == "network.utilities" else factory.row(columns, world, table=table, again=5)
             if table == "metering.interval_blocks":
                 values["channel_id"] = 999_999
             answer = attempt(conn, factory.insertion(table, values), list(values.values()) * (2 if table in factory.TWINS else 1))
             if answer != (1 if table in checks.INGEST_TABLES else REFUSED):
-                reached.append((table, "INSERT", answer))
-    assert reached == []
+                wrong.append((table, "INSERT", answer))
+    assert wrong == []
 
 
 def test_nobody_takes_a_role_that_is_not_theirs(town, database):

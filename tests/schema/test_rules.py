@@ -101,7 +101,8 @@ def test_the_public_sees_a_coarse_list(database, staff, world):
 
 def test_only_the_enrolled_are_called(staff, world):
     event = staff.execute(
-        "INSERT INTO demand.demand_events (programme_id, event_period, target_mw, trigger_reason) VALUES (%s, '[2030-01-01 17:00+00,2030-01-01 19:00+00)', 2, 'load') RETURNING demand_event_id",
+        "INSERT INTO demand.demand_events (programme_id, event_period, target_mw, trigger_reason) VALUES (%s, '[2030-01-01 "
+            "17:00+00,2030-01-01 19:00+00)', 2, 'load') RETURNING demand_event_id",
         [key(world, "demand.programmes")],
     ).fetchone()[0]
     account, enrolment = key(world, "customers.service_accounts"), key(world, "customers.enrolments")
@@ -123,7 +124,10 @@ def test_only_the_enrolled_are_called(staff, world):
 
 
 def test_a_prediction_without_data_has_no_number(staff, world):
-    query = "INSERT INTO maintenance.failure_predictions (asset_id, predicted_at, horizon_days, prediction_status, failure_probability, model_version, inputs) VALUES (%s, %s, 30, 'insufficient_data', 0.1, 'm', '{}')"
+    query = (
+        "INSERT INTO maintenance.failure_predictions (asset_id, predicted_at, horizon_days, prediction_status, failure_probability, "
+        "model_version, inputs) VALUES (%s, %s, 30, 'insufficient_data', 0.1, 'm', '{}')"
+    )
     with pytest.raises(CheckViolation, match="no_data_no_number"):
         staff.execute(query, [key(world, "network.infrastructure_assets"), NOON])
 
@@ -147,7 +151,8 @@ def test_a_disconnect_is_approved_by_somebody_else(staff, world):
 
 def test_a_submitted_filing_never_changes(staff, world):
     filing = key(world, "compliance.filings")
-    staff.execute("UPDATE compliance.filings SET filing_status = 'submitted', approved_by = 'ben', cells_sha256 = %s, submitted_at = %s WHERE filing_id = %s", [bytes(32), NOON, filing])
+    staff.execute("UPDATE compliance.filings SET filing_status = 'submitted', approved_by = 'ben', "
+        "cells_sha256 = %s, submitted_at = %s WHERE filing_id = %s", [bytes(32), NOON, filing])
     staff.execute("UPDATE compliance.filings SET filing_status = 'accepted' WHERE filing_id = %s", [filing])
     for change in ("UPDATE compliance.filings SET has_nothing_to_report = true", "UPDATE compliance.filing_cells SET cell_number = 2", "DELETE FROM compliance.filing_cells"):
         staff.execute("SAVEPOINT sent")
@@ -157,7 +162,8 @@ def test_a_submitted_filing_never_changes(staff, world):
 
 
 def test_a_privacy_budget_cannot_be_overspent(staff, world):
-    budget = staff.execute("INSERT INTO privacy.dp_budgets (budget_name, measure, valid_period, budget, approved_by) VALUES ('b', 'rho', '[2026-01-01,2027-01-01)', 1, 'ann') RETURNING dp_budget_id").fetchone()[0]
+    budget = staff.execute("INSERT INTO privacy.dp_budgets (budget_name, measure, valid_period, budget, approved_by) VALUES ('b', 'rho', "
+        "'[2026-01-01,2027-01-01)', 1, 'ann') RETURNING dp_budget_id").fetchone()[0]
     spend = "INSERT INTO privacy.dp_spends (dp_budget_id, release_id, amount, spent_at) VALUES (%s, %s, %s, %s)"
     staff.execute("SAVEPOINT before")
     staff.execute(spend, [budget, key(world, "privacy.releases"), "0.75", NOON])

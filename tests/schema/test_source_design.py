@@ -23,8 +23,10 @@ NAMED = {
         idx_sensor_readings_device_time idx_sensor_readings_type_time idx_bills_account_period idx_bills_due_status idx_active_smart_devices idx_operational_assets idx_open_outages
         idx_rate_schedules_tou_rates idx_infrastructure_maintenance idx_outages_affected_assets idx_utility_operations_dashboard""",
     "extension": "timescaledb pgcrypto",
-    "column": """utilities.utility_id utilities.utility_name utilities.service_area service_zones.zone_id service_zones.utility_id service_zones.zone_boundary service_zones.peak_load_mw
-        infrastructure_assets.asset_id infrastructure_assets.utility_id infrastructure_assets.asset_status infrastructure_assets.geolocation infrastructure_assets.maintenance_schedule
+    "column": """utilities.utility_id utilities.utility_name utilities.service_area service_zones.zone_id service_zones.utility_id service_zones.zone_boundary
+        service_zones.peak_load_mw
+        infrastructure_assets.asset_id infrastructure_assets.utility_id infrastructure_assets.asset_status infrastructure_assets.geolocation
+            infrastructure_assets.maintenance_schedule
         customers.customer_id customers.service_zone_id customers.service_status customers.geolocation service_accounts.account_id service_accounts.customer_id
         meter_readings.account_id meter_readings.reading_timestamp meter_readings.reading_date meter_readings.reading_time meter_readings.consumption_kwh
         smart_devices.device_id smart_devices.account_id smart_devices.asset_id smart_devices.device_status smart_devices.last_communication
@@ -64,7 +66,10 @@ def missing(conn: Connection, answer: str) -> str | None:
         return None if conn.execute(query, [schema, name]).fetchone() is not None else "no such function"
     relation, _, column = answer.partition(".")[2].partition(".")
     table = f"{answer.partition('.')[0]}.{relation}"
-    query = "SELECT to_regclass(%s) IS NOT NULL AND (%s = '' OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = %s AND attnum > 0 AND NOT attisdropped))"
+    query = (
+        "SELECT to_regclass(%s) IS NOT NULL AND (%s = '' OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = "
+        "to_regclass(%s) AND attname = %s AND attnum > 0 AND NOT attisdropped))"
+    )
     return None if conn.execute(query, [table, column, table, column]).fetchone() == (True,) else "no such table, view, index or column"
 
 
@@ -83,7 +88,8 @@ def _missing_place(answer: str) -> str | None:
     if not name:
         return None
     body = ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body
-    names = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)} | {t.id for node in body if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)}
+    names = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    names |= {t.id for node in body if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)}
     return None if name in names else f"no {name} in {module}"
 
 

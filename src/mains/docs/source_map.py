@@ -17,8 +17,9 @@ FILE = "docs/reference/source-design.md"
 STATES = {"stands", "otherwise", "refused", "not yet"}
 DEFECT_STATES = {"fixed", "not yet"}
 _KINDS = {
-    "feature": "Features", "table": "Tables", "column": "Columns", "view": "Views", "function": "Functions", "policy": "Policies", "index": "Indexes", "trigger": "Triggers",
-    "partition": "Partitions", "extension": "Extensions", "setting": "Settings", "pattern": "Patterns", "integration": "External systems", "api": "Interfaces", "kpi": "Key figures",
+    "feature": "Features", "table": "Tables", "column": "Columns", "view": "Views", "function": "Functions", "policy": "Policies", "index": "Indexes",
+    "trigger": "Triggers", "partition": "Partitions", "extension": "Extensions", "setting": "Settings", "pattern": "Patterns",
+    "integration": "External systems", "api": "Interfaces", "kpi": "Key figures",
 }  # fmt: skip
 
 _HEAD = """# The source design, answered
@@ -71,7 +72,8 @@ def page() -> str:
         parts.append(f"## {_KINDS[kind]}\n")
         parts.append(_table(("asked for", "lines", "state", "what answers it"), [(_code(kind, e.name), e.lines, e.state, _said(e.answers, e.note)) for e in listed]))
     parts.append("## Defects\n")
-    parts.append(_table(("no.", "lines", "defect", "state", "what stands, where it is shown"), [(str(d.number), d.lines, d.defect, d.state, _said(d.answers, d.note)) for d in faults]))
+    rows = [(str(d.number), d.lines, d.defect, d.state, _said(d.answers, d.note)) for d in faults]
+    parts.append(_table(("no.", "lines", "defect", "state", "what stands, where it is shown"), rows))
     return "\n".join(parts)
 
 
