@@ -74,7 +74,7 @@ BEGIN
     source := CASE TG_OP
         WHEN 'INSERT' THEN format('SELECT n.utility_id, %s AS record_id, NULL::jsonb AS old_values, identity.masked(jsonb_strip_nulls(to_jsonb(n)), $2) AS new_values, to_jsonb(n) ->> ''customer_id'' AS customer_id FROM new_rows n', format(key_text, 'n'))
         WHEN 'DELETE' THEN format('SELECT o.utility_id, %s, identity.masked(jsonb_strip_nulls(to_jsonb(o)), $2), NULL::jsonb, to_jsonb(o) ->> ''customer_id'' FROM old_rows o', format(key_text, 'o'))
-        ELSE format('SELECT n.utility_id, %s, identity.masked(identity.difference(to_jsonb(o), to_jsonb(n)), $2), identity.masked(identity.difference(to_jsonb(n), to_jsonb(o)), $2), to_jsonb(n) ->> ''customer_id'' FROM new_rows n JOIN old_rows o ON %s WHERE o IS DISTINCT FROM n', format(key_text, 'n'), key_join)
+        ELSE format('SELECT n.utility_id, %s, identity.masked(identity.difference(to_jsonb(o), to_jsonb(n)), $2), identity.masked(identity.difference(to_jsonb(n), to_jsonb(o)), $2), to_jsonb(n) ->> ''customer_id'' FROM new_rows n JOIN old_rows o ON %s WHERE o *<> n', format(key_text, 'n'), key_join)
     END;
     EXECUTE 'INSERT INTO identity.utility_audit_log (utility_id, table_name, record_id, operation, old_values, new_values, actor, user_id, customer_id, session_id, request_id, ip_address, user_agent, change_reason, data_classification)
         SELECT c.utility_id, $3, c.record_id, $4, c.old_values, c.new_values, $5, $6, coalesce(c.customer_id::uuid, $7), $8, $9, $10, $11, $12, $1 FROM (' || source || ') AS c (utility_id, record_id, old_values, new_values, customer_id)'

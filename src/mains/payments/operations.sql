@@ -6,19 +6,17 @@ ON CONFLICT DO NOTHING;
 
 -- name: post_bills
 -- Post every issued bill that is not in the ledger yet: what the customer owes against revenue by commodity and kind of charge, and taxes payable.
-WITH unposted AS (
-    SELECT b.account_id, b.bill_id, b.customer_id, b.commodity, b.issue_date, b.bill_number, b.total_amount FROM billing.bills b
+WITH unposted AS MATERIALIZED (
+    SELECT base.new_id() AS ledger_transaction_id, b.account_id, b.bill_id, b.customer_id, b.commodity, b.issue_date, b.bill_number, b.total_amount FROM billing.bills b
     WHERE b.billing_status = 'issued' AND NOT EXISTS (SELECT FROM payments.ledger_transactions t WHERE t.utility_id = b.utility_id AND t.transaction_kind = 'bill' AND t.source_id = b.bill_id)
 ), posted AS (
     INSERT INTO payments.ledger_transactions (ledger_transaction_id, posted_at, posting_date, transaction_kind, source_id, description)
-    SELECT base.new_id(), %(at)s, issue_date, 'bill', bill_id, 'Bill ' || bill_number FROM unposted
-    RETURNING ledger_transaction_id, source_id
+    SELECT ledger_transaction_id, %(at)s, issue_date, 'bill', bill_id, 'Bill ' || bill_number FROM unposted
 ), entries AS (
-    SELECT p.ledger_transaction_id, 'receivable' AS ledger_account, u.customer_id, u.account_id, u.bill_id, u.total_amount AS amount
-    FROM unposted u JOIN posted p ON p.source_id = u.bill_id
+    SELECT ledger_transaction_id, 'receivable' AS ledger_account, customer_id, account_id, bill_id, total_amount AS amount FROM unposted
     UNION ALL
-    SELECT p.ledger_transaction_id, CASE WHEN l.charge_kind = 'tax' THEN 'tax_payable' ELSE 'revenue.' || u.commodity || '.' || l.charge_kind END, NULL, NULL, u.bill_id, -sum(l.amount)
-    FROM unposted u JOIN posted p ON p.source_id = u.bill_id JOIN billing.bill_lines l ON l.account_id = u.account_id AND l.bill_id = u.bill_id
+    SELECT u.ledger_transaction_id, CASE WHEN l.charge_kind = 'tax' THEN 'tax_payable' ELSE 'revenue.' || u.commodity || '.' || l.charge_kind END, NULL, NULL, u.bill_id, -sum(l.amount)
+    FROM unposted u JOIN billing.bill_lines l ON l.account_id = u.account_id AND l.bill_id = u.bill_id
     GROUP BY 1, 2, 5
 )
 INSERT INTO payments.ledger_entries (ledger_transaction_id, ledger_account, customer_id, account_id, bill_id, amount)
@@ -54,8 +52,8 @@ SELECT payment_id, customer_id, amount, payment_date FROM payments.payments WHER
 -- name: post_payments
 -- Post every payment that is not in the ledger yet: cash against the customer's bills, the oldest due first, and what is left over as unapplied.
 -- Along each customer both the open bills and the payments are laid end to end; where a payment overlaps a bill, that much of it is paid.
-WITH unposted AS (
-    SELECT p.payment_id, p.customer_id, p.payment_date, p.amount, p.method,
+WITH unposted AS MATERIALIZED (
+    SELECT base.new_id() AS ledger_transaction_id, p.payment_id, p.customer_id, p.payment_date, p.amount, p.method,
            sum(p.amount) OVER (PARTITION BY p.customer_id ORDER BY p.payment_date, p.payment_id) AS up_to
     FROM payments.payments p
     WHERE p.payment_status = 'received' AND NOT EXISTS (SELECT FROM payments.ledger_transactions t WHERE t.utility_id = p.utility_id AND t.transaction_kind = 'payment' AND t.source_id = p.payment_id)
@@ -66,22 +64,21 @@ WITH unposted AS (
     WHERE e.ledger_account = 'receivable' AND e.customer_id IN (SELECT customer_id FROM unposted)
     GROUP BY e.customer_id, e.bill_id HAVING sum(e.amount) > 0
 ), paid AS (
-    SELECT u.payment_id, u.customer_id, o.bill_id, o.account_id, least(u.up_to, o.up_to) - greatest(u.up_to - u.amount, o.up_to - o.amount) AS amount
+    SELECT u.ledger_transaction_id, u.payment_id, u.customer_id, o.bill_id, o.account_id, least(u.up_to, o.up_to) - greatest(u.up_to - u.amount, o.up_to - o.amount) AS amount
     FROM unposted u JOIN open_bills o ON o.customer_id = u.customer_id AND u.up_to > o.up_to - o.amount AND u.up_to - u.amount < o.up_to
 ), allocated AS (
     INSERT INTO payments.allocations (payment_id, bill_id, amount) SELECT payment_id, bill_id, amount FROM paid
 ), posted AS (
     INSERT INTO payments.ledger_transactions (ledger_transaction_id, posted_at, posting_date, transaction_kind, source_id, description)
-    SELECT base.new_id(), %(at)s, payment_date, 'payment', payment_id, 'Payment by ' || method FROM unposted
-    RETURNING ledger_transaction_id, source_id
+    SELECT ledger_transaction_id, %(at)s, payment_date, 'payment', payment_id, 'Payment by ' || method FROM unposted
 ), entries AS (
-    SELECT p.ledger_transaction_id, 'cash' AS ledger_account, NULL::uuid AS customer_id, NULL::uuid AS account_id, NULL::uuid AS bill_id, u.amount
-    FROM unposted u JOIN posted p ON p.source_id = u.payment_id
+    SELECT ledger_transaction_id, 'cash' AS ledger_account, NULL::uuid AS customer_id, NULL::uuid AS account_id, NULL::uuid AS bill_id, amount FROM unposted
     UNION ALL
-    SELECT p.ledger_transaction_id, 'receivable', a.customer_id, a.account_id, a.bill_id, -a.amount FROM paid a JOIN posted p ON p.source_id = a.payment_id
+    SELECT ledger_transaction_id, 'receivable', customer_id, account_id, bill_id, -amount FROM paid
     UNION ALL
-    SELECT p.ledger_transaction_id, 'unapplied_cash', u.customer_id, NULL, NULL, -(u.amount - coalesce((SELECT sum(a.amount) FROM paid a WHERE a.payment_id = u.payment_id), 0))
-    FROM unposted u JOIN posted p ON p.source_id = u.payment_id
+    SELECT ledger_transaction_id, 'unapplied_cash', customer_id, NULL, NULL, sum(amount)
+    FROM (SELECT ledger_transaction_id, customer_id, -amount AS amount FROM unposted UNION ALL SELECT ledger_transaction_id, customer_id, amount FROM paid) AS rest
+    GROUP BY ledger_transaction_id, customer_id
 )
 INSERT INTO payments.ledger_entries (ledger_transaction_id, ledger_account, customer_id, account_id, bill_id, amount)
 SELECT ledger_transaction_id, ledger_account, customer_id, account_id, bill_id, amount FROM entries WHERE amount <> 0;
