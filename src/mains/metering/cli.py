@@ -144,7 +144,8 @@ def _tell(report: importing.ImportReport) -> None:
         say(f"{each.file}: {each.accepted:,} of {each.found:,} readings accepted ({each.new:,} new, {each.changed:,} changed, {each.unchanged:,} unchanged)")
     for reason in report.as_json()["reasons"]:
         where = f"{reason['first']['file']}{', line ' + str(reason['first']['line']) if reason['first']['line'] else ''}"
-        say(f"{reason['severity']} {reason['code']}: {reason['count']:,} readings refused in {reason['places']} places, first {where}: {reason['message']}")
+        refused = f"{reason['count']:,} readings refused, " if reason["count"] else ""
+        say(f"{reason['severity']} {reason['code']}: {refused}{reason['places']} places, first {where}: {reason['message']}")
         say(f"  what to do: {reason['cure']}")
     say(f"{len(report.by_file)} files: {report.total('accepted'):,} accepted, {report.total('quarantined'):,} quarantined, {report.total('found'):,} found")
 

@@ -289,7 +289,7 @@ class _Tally:
     def add(self, issues: Sequence[Issue]) -> None:
         """Issues whose readings were never counted as accepted."""
         self.issues += issues
-        self.waiting += issues
+        self.waiting += [issue for issue in issues if issue.severity != "info"]
 
     def refuse(self, issues: Sequence[Issue], *, raw_sum: int) -> None:
         """Issues that take back readings that were counted as accepted."""
