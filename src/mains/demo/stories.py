@@ -30,7 +30,7 @@ MOVED_IN = date(2026, 5, 20)
 """… and enters the neighbour's on this one,"""
 NEIGHBOUR_LEFT = date(2026, 5, 16)
 """who left the town, with a final bill, on this one."""
-RATE_SWITCH = date(2026, 3, 1)
+RATE_SWITCH = date(2026, 3, 11)
 NEW_BUILDING = date(2026, 4, 15)
 EXCHANGE = "2026-02-17T10:15"
 REAL_GAP = date(2026, 8, 11), date(2026, 8, 13)

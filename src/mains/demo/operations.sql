@@ -1,0 +1,70 @@
+-- name: act_as_founder
+-- The administrator acts as the owner of the tables, under the demo's name, to set up a utility.
+SELECT set_config('role', 'mains_owner', true), set_config('app.actor', 'system:demo', true);
+
+-- name: found_utility
+-- A utility of the demo.
+SELECT network.found_utility(%(key)s, %(name)s, %(code)s, %(kind)s, %(commodities)s, 'USD', %(timezone)s);
+
+-- name: describe_utility
+-- Where a utility serves, who regulates it, and how its customers reach it.
+UPDATE network.utilities SET service_area = %(service_area)s::polygon, regulator_name = %(regulator_name)s, contact_address = %(contact_address)s WHERE utility_id = %(key)s;
+
+-- name: analyze_seeded
+-- Tells the planner what seeding brought.
+ANALYZE network.nodes, network.edges, customers.customers, customers.premises, customers.service_points, customers.service_accounts, customers.rate_assignments,
+    devices.meters, devices.meter_installations, metering.channels;
+
+-- name: analyze_reads
+-- Tells the planner what register reads there are.
+ANALYZE metering.register_reads;
+
+-- name: analyze_bills
+-- Tells the planner what the bill runs brought.
+ANALYZE billing.bills, billing.bill_lines, billing.bill_inputs;
+
+-- name: analyze_ledger
+-- Tells the planner what the postings brought.
+ANALYZE payments.ledger_transactions, payments.ledger_entries, payments.payments, payments.allocations;
+
+-- name: ensure_sensor_months
+-- Makes the months that sensor readings need.
+SELECT devices.ensure_partitions(%(from_at)s, %(to_at)s);
+
+-- name: analyse_usage
+-- Electricity by local day, for the utility and each zone, from the hourly sums; with the cuts that began on the day.
+INSERT INTO insights.usage_analytics (report_date, service_zone_id, commodity, customers_served, total_usage, peak_load_mw, readings_expected, readings_received, readings_estimated,
+    customers_interrupted, customer_minutes_interrupted, calculated_at)
+WITH u AS MATERIALIZED (SELECT utility_id, timezone FROM network.utilities),
+days AS MATERIALIZED (
+    SELECT (r.bucket_start AT TIME ZONE u.timezone)::date AS report_date, CASE WHEN r.scope = 'zone' THEN r.scope_id::uuid END AS zone_id,
+           sum(r.total) / 1000 AS kwh, max(r.peak) * 4 / 1000000 AS peak_mw, sum(r.readings) AS received, sum(r.estimated) AS estimated, count(*) * 4 AS quarters
+    FROM metering.rollups r CROSS JOIN u
+    WHERE r.commodity = 'electric' AND r.flow = 'delivered' AND r.width_s = 3600
+    GROUP BY 1, 2
+), cuts AS MATERIALIZED (
+    SELECT (s.starts_at AT TIME ZONE u.timezone)::date AS cut_date, s.service_zone_id AS zone_id, s.customers_interrupted AS customers,
+           s.customers_interrupted * extract(epoch FROM s.restored_at - s.starts_at) / 60 AS minutes
+    FROM outages.interruption_steps s CROSS JOIN u WHERE s.restored_at IS NOT NULL
+), served AS MATERIALIZED (
+    SELECT d.report_date, p.service_zone_id AS zone_id, count(*) AS customers
+    FROM (SELECT DISTINCT report_date FROM days) AS d CROSS JOIN u
+    JOIN customers.service_accounts a ON a.commodity = 'electric' AND a.active_period @> ((d.report_date + time '12:00') AT TIME ZONE u.timezone)
+    JOIN customers.service_points p ON p.service_point_id = a.service_point_id
+    GROUP BY 1, 2
+)
+SELECT d.report_date, d.zone_id, 'electric', coalesce(s.customers, 0), d.kwh, d.peak_mw, greatest(d.received, s.customers * d.quarters), d.received, d.estimated,
+       coalesce(c.customers, 0), coalesce(c.minutes, 0), %(at)s
+FROM days d
+LEFT JOIN LATERAL (SELECT sum(x.customers)::bigint AS customers FROM served x WHERE x.report_date = d.report_date AND (d.zone_id IS NULL OR x.zone_id = d.zone_id)) AS s ON true
+LEFT JOIN LATERAL (SELECT sum(x.customers) AS customers, sum(x.minutes) AS minutes FROM cuts x WHERE x.cut_date = d.report_date AND (d.zone_id IS NULL OR x.zone_id = d.zone_id)) AS c ON true
+WHERE d.quarters >= 92 AND coalesce(s.customers, 0) > 0;
+
+-- name: measure_reliability
+-- Reliability by month, for the utility, from the days.
+INSERT INTO insights.kpi_values (kpi_code, period_start, period_end, numerator, denominator, calculated_at)
+SELECT k.code, m.first_date, (m.first_date + interval '1 month')::date, CASE k.code WHEN 'saidi_minutes' THEN m.minutes ELSE m.interrupted END, m.served, %(at)s
+FROM (SELECT date_trunc('month', report_date)::date AS first_date, sum(customer_minutes_interrupted) AS minutes, sum(customers_interrupted) AS interrupted, round(avg(customers_served)) AS served
+      FROM insights.usage_analytics WHERE commodity = 'electric' AND service_zone_id IS NULL GROUP BY 1) AS m
+CROSS JOIN (VALUES ('saidi_minutes'), ('saifi')) AS k (code)
+WHERE m.served > 0;

@@ -1,0 +1,139 @@
+"""From the plan to rows: what the office keeps: tickets, surveys, consents, filings, key figures, and sums of load by zone and hour."""
+
+from datetime import UTC, date, datetime, timedelta
+from json import dumps
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import Connection
+
+from mains.base.bulk import insert_rows
+from mains.base.ids import named_uuid
+from mains.base.sql import Statements
+from mains.demo import generate
+from mains.demo.chance import chance
+from mains.demo.faults import ESTIMATED, MISSING
+from mains.demo.model import DemoPlan, Utility
+from mains.demo.seeding import midnight, period
+from mains.demo.span import REFERENCE_DATE, SLOTS
+
+_sql = Statements("mains.demo", "operations.sql")
+
+_TICKETS = (
+    ("bill", "Why is the bill higher than last year's?", "Explained with the meter's readings: more cooling in July."),
+    ("payment", "Payment was made twice", "The second payment stands as a credit."),
+    ("meter", "Meter display is dark", "Display replaced."),
+    ("move", "Moving out at the end of the month", "Final reading taken."),
+    ("quality", "Lights flicker in the evening", "Loose connection at the service repaired."),
+    ("programme", "How to join Charge after dark", "Enrolled."),
+)
+_PURPOSES = (
+    ("billing", "Billing", "Readings and addresses to make bills", "contract"),
+    ("usage-advice", "Advice on usage", "Readings to say what uses much and when", "consent"),
+    ("share-with-third-party", "Sharing with a third party", "Readings to a company the customer names", "consent"),
+)
+_KPIS = (
+    ("saidi_minutes", "Minutes without power a customer (SAIDI)", "customer minutes interrupted / customers served", "min", 90, False, True),
+    ("saifi", "Interruptions a customer (SAIFI)", "customers interrupted / customers served", "1", 1, False, True),
+)
+
+
+def seed_office(conn: Connection, plan: DemoPlan, utility: Utility) -> None:
+    """What people asked, said, agreed to and must be told; `conn` acts for the utility."""
+    customers = [c for c in plan.customers if c.utility == utility.key]
+    _tickets(conn, plan, utility, [c.key for c in customers[6::40]])
+    insert_rows(conn, "privacy.purposes", ["purpose_code", "purpose_name", "description", "legal_basis"], _PURPOSES)
+    insert_rows(
+        conn, "privacy.consents", ["customer_id", "purpose_code", "consent_period", "how_given", "wording"],
+        ((c.key, "usage-advice", period(midnight(utility, date(2026, 1, 15)), None), "web", "You may use my readings to give me advice.") for c in customers[3::10]),
+    )  # fmt: skip
+    _filings(conn, utility)
+    insert_rows(conn, "insights.kpi_definitions", ["kpi_code", "kpi_name", "formula", "unit", "target", "is_higher_better", "is_public"], _KPIS)
+
+
+def _tickets(conn: Connection, plan: DemoPlan, utility: Utility, customers: list[UUID]) -> None:
+    """A question of every fortieth customer, most of them answered, and what they thought of the answer."""
+    rows, surveys = [], []
+    for number, customer in enumerate(customers, start=1):
+        source = chance(plan.seed, utility.code, "ticket", str(customer))
+        topic, subject, resolution = source.choice(_TICKETS)
+        opened_at = midnight(utility, REFERENCE_DATE) - timedelta(minutes=source.randrange(60, 200_000))
+        is_open = opened_at > midnight(utility, REFERENCE_DATE) - timedelta(days=4)
+        resolved_at = None if is_open else opened_at + timedelta(minutes=source.randrange(30, 4_000))
+        key = named_uuid("demo", "ticket", customer)
+        status = "open" if is_open else "resolved"
+        rows.append((key, number, customer, topic, subject, status, topic == "bill" and number % 3 == 0, opened_at, opened_at + timedelta(days=5), resolved_at, None if is_open else resolution))
+        if resolved_at:
+            answered = resolved_at + timedelta(hours=source.randrange(2, 60)) if source.random() < 0.6 else None
+            surveys.append((customer, "call", key, resolved_at, resolved_at + timedelta(days=14), answered, source.choice((2, 3, 4, 4, 5, 5, 5)) if answered else None))
+    columns = ["ticket_id", "ticket_number", "customer_id", "topic", "subject", "ticket_status", "is_complaint", "opened_at", "due_at", "resolved_at", "resolution"]
+    insert_rows(conn, "customers.support_tickets", columns, rows)
+    insert_rows(conn, "customers.satisfaction_surveys", ["customer_id", "about", "subject_id", "sent_at", "expires_at", "answered_at", "rating"], surveys)
+
+
+def _filings(conn: Connection, utility: Utility) -> None:
+    """A monthly form that is owed: two months met, the last one open with a draft."""
+    form = named_uuid("demo", "form", utility.code)
+    insert_rows(
+        conn, "compliance.filing_definitions", ["filing_definition_id", "form_code", "layout_version", "form_name", "authority", "frequency", "deadline_rule"],
+        [(form, "sales-monthly", "1", "Monthly sales and revenue", utility.regulator_name, "monthly", dumps({"days_after_period": 30}))],
+    )  # fmt: skip
+    months = [(date(2026, 8, 1), date(2026, 9, 1), "met"), (date(2026, 9, 1), date(2026, 10, 1), "met"), (date(2026, 10, 1), date(2026, 11, 1), "open")]
+    insert_rows(
+        conn, "compliance.obligations", ["obligation_id", "filing_definition_id", "period_start", "period_end", "due_at", "obligation_status"],
+        ((named_uuid("demo", "obligation", utility.code, a), form, a, b, midnight(utility, b + timedelta(days=30)), status) for a, b, status in months),
+    )  # fmt: skip
+    made_at = midnight(utility, REFERENCE_DATE) + timedelta(hours=9)
+    insert_rows(
+        conn, "compliance.filings", ["obligation_id", "filing_status", "made_at", "data_as_of"],
+        [(named_uuid("demo", "obligation", utility.code, months[-1][0]), "draft", made_at, made_at)],
+    )  # fmt: skip
+
+
+# ── Sums of load ─────────────────────────────────────────────────────────────
+
+
+def seed_sums(conn: Connection, plan: DemoPlan, utility: Utility, *, channels: range, at: datetime) -> None:
+    """Load by zone and hour and by day, with the reliability that follows from the cuts; `channels` are the utility's interval channels."""
+    zones = [zone.key for zone in plan.zones if zone.utility == utility.key]
+    zone_of = {point.key: zones.index(point.zone) for point in plan.service_points if point.utility == utility.key and point.zone in zones}
+    sums, counts, estimated = _sums(plan, channels, zone_of, len(zones))
+    columns = ["scope", "scope_id", "commodity", "flow", "width_s", "bucket_start", "total", "peak", "readings", "estimated"]
+    scopes = [("utility", utility.key, "delivered", sums[:, 0].sum(0), counts[:, 0].sum(0), estimated[:, 0].sum(0))]
+    scopes.append(("utility", utility.key, "received", sums[:, 1].sum(0), counts[:, 1].sum(0), estimated[:, 1].sum(0)))
+    scopes += [("zone", key, "delivered", sums[n, 0], counts[n, 0], estimated[n, 0]) for n, key in enumerate(zones)]
+    first = datetime.fromtimestamp(utility.first_day_start, UTC)
+    starts = [(first + timedelta(hours=h)).isoformat() for h in range(SLOTS // 4)]
+    rows = (
+        (scope, str(key), "electric", flow, 3600, *row)
+        for scope, key, flow, total, count, guessed in scopes
+        for row in zip(
+            starts, total.reshape(-1, 4).sum(1).tolist(), total.reshape(-1, 4).max(1).tolist(), count.reshape(-1, 4).sum(1).tolist(), guessed.reshape(-1, 4).sum(1).tolist(), strict=True,
+        )  # fmt: skip
+        if row[3]
+    )
+    insert_rows(conn, "metering.rollups", columns, rows)
+    conn.execute(_sql.analyse_usage, {"at": at})
+    conn.execute(_sql.measure_reliability, {"at": at})
+
+
+def _sums(
+    plan: DemoPlan, channels: range, zone_of: dict[UUID, int], zones: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Sum of values in Wh, count of readings and of estimated ones, each int64 [zones, delivered or received, quarter hours]."""
+    sums, counts, estimated = (np.zeros((zones, 2, SLOTS), np.int64) for _ in range(3))
+    for place in range(channels.start, channels.stop, 128):
+        part = range(place, min(place + 128, channels.stop))
+        made = generate.readings(plan, part)
+        values = made.values.reshape(len(part), SLOTS)
+        groups = [(zone_of[plan.channels[i].service_point], int(plan.channels[i].flow == "received")) for i in part]
+        for group in set(groups):
+            mine = values[[n for n, each in enumerate(groups) if each == group]]
+            is_there = mine != MISSING
+            sums[group] += np.where(is_there, mine, 0).sum(0, dtype=np.int64)
+            counts[group] += is_there.sum(0)
+        for index, from_slot, to_slot, code in made.overrides:
+            if code == ESTIMATED:
+                estimated[groups[index - place]][from_slot:to_slot] += 1
+    return sums, counts, estimated
