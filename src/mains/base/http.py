@@ -326,7 +326,7 @@ _REFUSALS = {
     503: "The database does not answer",
 }
 _ALWAYS = (401, 403, 422, 500, 503)
-_WITH_BODY = (400, 409, 413, 415)
+_WITH_BODY = (400, 404, 409, 413, 415)
 
 
 def describe_problems(document: dict[str, Any]) -> dict[str, Any]:
