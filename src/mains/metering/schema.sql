@@ -212,6 +212,8 @@ CREATE FUNCTION metering.ensure_partitions(from_at timestamptz, to_at timestampt
 DECLARE
     month_start timestamp;
     part        text;
+    low         text;
+    high        text;
     made        integer := 0;
 BEGIN
     IF to_at - from_at > interval '50 years' THEN
@@ -222,13 +224,18 @@ BEGIN
         CONTINUE WHEN to_regclass('metering.' || part) IS NOT NULL;
         PERFORM pg_advisory_xact_lock(hashtext('metering.' || part));
         CONTINUE WHEN to_regclass('metering.' || part) IS NOT NULL;
-        EXECUTE format('CREATE TABLE metering.%I PARTITION OF metering.interval_blocks FOR VALUES FROM (%L) TO (%L)', part, to_char(month_start, 'YYYY-MM-DD') || ' 00:00:00+00', to_char(month_start + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+        low := to_char(month_start, 'YYYY-MM-DD') || ' 00:00:00+00';
+        high := to_char(month_start + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00';
+        LOCK TABLE metering.interval_blocks_default IN ACCESS EXCLUSIVE MODE;
+        EXECUTE format('CREATE TABLE metering.%I (LIKE metering.interval_blocks INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)', part);
+        EXECUTE format('WITH moved AS (DELETE FROM metering.interval_blocks_default WHERE block_start >= %L AND block_start < %L RETURNING *) INSERT INTO metering.%I SELECT * FROM moved', low, high, part);
+        EXECUTE format('ALTER TABLE metering.interval_blocks ATTACH PARTITION metering.%I FOR VALUES FROM (%L) TO (%L)', part, low, high);
         made := made + 1;
     END LOOP;
     RETURN made;
 END
 $$;
-COMMENT ON FUNCTION metering.ensure_partitions(timestamptz, timestamptz) IS 'Makes the monthly partitions of interval blocks for a stretch of time where they are missing; returns how many';
+COMMENT ON FUNCTION metering.ensure_partitions(timestamptz, timestamptz) IS 'Makes the monthly partitions of interval blocks for a stretch of time where they are missing, and moves what waited in the default one; returns how many';
 GRANT EXECUTE ON FUNCTION metering.ensure_partitions(timestamptz, timestamptz) TO mains_staff;
 
 -- The relational face ---------------------------------------------------------------------------------------------------------------------------------------------
