@@ -89,3 +89,15 @@ def test_the_neighbour_finds_no_channel_of_ours(database, staff, neighbour, clie
     assert client(neighbour).get("/v1/channels").json()["items"] == []
     long = window | {"to_at": (JULY + timedelta(days=80)).isoformat()}
     assert client().get(f"/v1/channels/{channel}/readings", params=long).status_code == 422
+
+
+def test_wrong_zones_and_far_dates_are_answered_and_break_nothing(database, staff, client):
+    (channel,) = add_channels(database, staff, numbers=["API-3"])
+    zone = client().post("/v1/readings?timezone=Mars%2FBase", content=lines("API-3", [5]), headers=NDJSON)
+    ends = [("0001-01-01T00:00:00+00:00", "0001-01-02T00:00:00+00:00"), ("9999-12-30T00:00:00+00:00", "9999-12-31T00:00:00+00:00"), ("2026-07-02T00:00Z", "2026-07-01T00:00Z")]
+    answers = [client().get(f"/v1/channels/{channel}/readings", params={"from_at": a, "to_at": b}) for a, b in ends]
+    nothing = client().post("/v1/readings", content="", headers={"content-type": "text/csv"})
+
+    assert zone.status_code < 500
+    assert [(answer.status_code, answer.json()["readings"]) for answer in answers] == [(200, [])] * 3
+    assert (nothing.status_code, nothing.json()["found"]) == (200, 0)

@@ -69,7 +69,16 @@ async def _body(request: Request) -> bytes:
     return b"".join(pieces)
 
 
-@router.post("/readings")
+_BODY = {
+    "required": True,
+    "content": {
+        "text/csv": {"schema": {"type": "string", "description": "meter,register,start,value,unit[,quality][,interval_minutes][,commodity][,flow]"}},
+        "application/x-ndjson": {"schema": {"type": "string", "description": "one JSON object a line, with the same columns as members"}},
+    },
+}
+
+
+@router.post("/readings", openapi_extra={"requestBody": _BODY})
 def store_readings(
     request: Request,
     actor: ActingNow,
