@@ -22,9 +22,9 @@ def totals_are_those_of_the_values(conn: Connection, at: datetime) -> Finding:  
 
 
 def every_block_has_its_channel(conn: Connection, at: datetime) -> Finding:  # noqa: ARG001
-    """No block belongs to a channel that is not there, or to another utility than its channel."""
+    """No block and no read belongs to a channel that is not there, or to another utility than its channel."""
     count, channel = conn.execute(_sql.orphans).fetchone() or (0, None)
-    said = f"{count} channels of blocks are not there, one is {channel}" if count else "every block has its channel"
+    said = f"{count} channels of readings are not there, one is {channel}" if count else "every reading has its channel"
     return Finding(check="reading-channels", holds=not count, said=said, cure="register the channels again under their keys")
 
 

@@ -16,9 +16,9 @@ FROM (
 ) AS sampled;
 
 -- name: orphans
--- Channels of blocks that no channel of the same utility stands behind: how many, and one of them.
+-- Channels of blocks and reads that no channel of the same utility stands behind: how many, and one of them.
 SELECT count(*), min(b.channel_id)
-FROM (SELECT DISTINCT channel_id, utility_id FROM metering.interval_blocks) AS b
+FROM (SELECT channel_id, utility_id FROM metering.interval_blocks UNION SELECT channel_id, utility_id FROM metering.register_reads) AS b
 WHERE NOT EXISTS (SELECT FROM metering.channels c WHERE c.channel_id = b.channel_id AND c.utility_id = b.utility_id);
 
 -- name: blocks_without_month

@@ -334,12 +334,12 @@ END
 $comments$;
 GRANT SELECT ON metering.meter_readings_hyper TO mains_staff, mains_customer;
 
--- Registers, the inbox, and what comes after ------------------------------------------------------------------------------------------------------------------------
+-- Registers, the inbox, and what comes after; like blocks, reads reference nothing ------------------------------------------------------------------------------------------------------------------------
 CREATE TABLE metering.register_reads (
-    channel_id bigint      NOT NULL REFERENCES metering.channels,
+    channel_id bigint      NOT NULL,
     read_at    timestamptz NOT NULL,
     version    smallint    NOT NULL DEFAULT 1 CHECK (version > 0),
-    utility_id uuid        NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities,
+    utility_id uuid        NOT NULL DEFAULT identity.current_utility(),
     raw        bigint      NOT NULL,
     read_kind  text        NOT NULL DEFAULT 'index' CHECK (read_kind IN ('index', 'usage')),
     from_at    timestamptz,

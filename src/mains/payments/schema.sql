@@ -44,7 +44,7 @@ CREATE TABLE payments.ledger_entries (
     utility_id            uuid    NOT NULL DEFAULT identity.current_utility(),
     ledger_transaction_id uuid    NOT NULL REFERENCES payments.ledger_transactions,
     ledger_account        text    NOT NULL,
-    customer_id           uuid    REFERENCES customers.customers,
+    customer_id           uuid,
     account_id            uuid,
     bill_id               uuid,
     amount                numeric NOT NULL CHECK (amount <> 0),
