@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from itertools import islice
 from json import dumps
 from typing import Any
@@ -251,6 +252,16 @@ def _line_rows(draft: Draft) -> Iterator[tuple[object, ...]]:
     account_id, bill_id = service.account_id, service.bill_id
     for number, line in enumerate(draft.lines, start=1):
         yield (
-            account_id, bill_id, number, line.rate_version_id, line.segment_no, line.charge_id, line.charge_kind, line.label, list(line.tags), line.tou_period, line.tier,
+            account_id, bill_id, number, line.rate_version_id, line.segment_no, line.charge_id, line.charge_kind, line.label, _array(line.tags), line.tou_period, line.tier,
             line.quantity, line.unit, line.price, line.factor, line.amount,
         )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _array(words: tuple[str, ...]) -> str:
+    """Words as the text of an array, the same for most lines.
+
+    >>> _array(("supply", 'a "b"'))
+    '{"supply","a \\\\"b\\\\""}'
+    """
+    return "{" + ",".join('"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"' for word in words) + "}"

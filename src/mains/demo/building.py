@@ -11,9 +11,9 @@ from mains.base.sql import Statements
 from mains.billing.runs import RunReport
 from mains.demo import cycle, generate, loading, paying, seeding
 from mains.demo.loading import Chosen, planned
+from mains.demo.model import DemoPlan, Utility
 from mains.demo.seeding_office import seed_office, seed_sums
 from mains.demo.seeding_operations import seed_operations
-from mains.demo.model import DemoPlan, Utility
 from mains.demo.steps import Steps
 from mains.metering import store
 from mains.payments.operations import post_bills, post_payments
@@ -48,6 +48,10 @@ def build(database: Database, *, chosen: Chosen, at: datetime, steps: Steps) -> 
 def warm(chosen: Chosen) -> None:
     """Make the plan and compile the kernels, while the database is being set up."""
     generate.readings(planned(chosen), range(1))
+
+
+def _named(what: str, utility: Utility) -> str:
+    return what if utility.code == "riverbend" else f"neighbour's {what}"
 
 
 def _actor(utility: Utility) -> Actor:
@@ -99,16 +103,16 @@ def _load(database: Database, plan: DemoPlan, *, chosen: Chosen, done: set[tuple
             if (utility.code, "intervals") in done:
                 continue
             count = len(loading.channels_of(plan, utility)[0])
-            with steps.step(f"quarter hours, {utility.code}", total=count * _READINGS_A_CHANNEL) as progress:
+            with steps.step(_named("quarter hours", utility), total=count * _READINGS_A_CHANNEL) as progress:
                 loading.load_intervals(database, actor=_actor(utility), chosen=chosen, utility=utility, at=at, progress=progress)
 
     def the_rest() -> None:
         for utility in plan.utilities:
             if (utility.code, "registers") not in done:
-                with steps.step(f"dials, {utility.code}"), database.transaction(actor=_actor(utility)) as conn:
+                with steps.step(_named("dials", utility)), database.transaction(actor=_actor(utility)) as conn:
                     loading.load_registers(conn, chosen=chosen, utility=utility, at=at)
             if (utility.code, "operations") not in done:
-                with steps.step(f"operations, {utility.code}"), database.transaction(actor=_actor(utility)) as conn:
+                with steps.step(_named("operations", utility)), database.transaction(actor=_actor(utility)) as conn:
                     seed_operations(conn, plan, utility)
                     seed_office(conn, plan, utility)
                     seed_sums(conn, plan, utility, channels=loading.channels_of(plan, utility)[0], at=at)
@@ -147,7 +151,7 @@ def _bill(database: Database, plan: DemoPlan, *, at: datetime, steps: Steps) -> 
             made, runs = made + report.bills_made + report.exceptions, runs + 1
             progress(made)
             if runs in (1, 4):  # what an empty table taught the planner is wrong by now
-                _analyze(database, _sql.analyze_bills)
+                _analyze(database, _sql.analyze_first_bills)
 
         cycle.bill_months(database, months, finished=finished)
 

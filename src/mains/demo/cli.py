@@ -26,7 +26,7 @@ def demo(
     *,
     customers: Annotated[int, typer.Option(min=1, max=200_000, help="How many customers the utility has.")] = 2000,
     seed: Annotated[int, typer.Option(help="The number that everything is made from.")] = DEFAULT_SEED,
-    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the pages when it is built.")] = True,
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the pages when it is built; with --json nothing is served.")] = True,
     host: Annotated[str | None, typer.Option(help="Address to listen on; the default is this machine only.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = None,
     as_json: Json = False,
@@ -46,10 +46,16 @@ def demo(
     wanted = settings()
     address = f"http://{host or wanted.host}:{wanted.port if port is None else port}"
     answer(found, as_json=as_json, text=lambda: tell(found, address=address, is_served=serve))
-    if serve:
+    if serve and not as_json:
         from mains.serving import serve as serve_pages
 
-        serve_pages(host=host, port=port, as_json=as_json)
+        serve_pages(host=host, port=port, as_json=False)
+
+
+def _took(found: Summary) -> str:
+    """The seconds it took, and what took most of them; steps overlap."""
+    slow = sorted((step for step in found.steps if step.seconds >= 1), key=lambda step: -step.seconds)[:4]
+    return f"{found.seconds:.1f} s" + (f": {', '.join(f'{step.name} {step.seconds:.1f}' for step in slow)}" if slow else "")
 
 
 def tell(found: Summary, *, address: str, is_served: bool) -> None:
@@ -58,12 +64,13 @@ def tell(found: Summary, *, address: str, is_served: bool) -> None:
     reasons = ", ".join(f"{count} {REASONS.get(code, code)}" for code, count in found.held.items())
     rows = [
         ("customers", f"{found.customers:,} with {found.accounts:,} services"),
-        ("readings", f"{found.interval_readings:,} quarter hours and {found.register_reads:,} dial reads, {found.bytes_a_reading:.2f} bytes each"),
+        ("readings", f"{found.interval_readings:,} quarter hours and {found.register_reads:,} dial reads"),
+        ("on disk", f"{found.bytes_a_quarter_hour:.2f} bytes a quarter hour with its indexes, {found.bytes_a_reading:.2f} a reading with the dials"),
         ("bills", f"{found.bills:,} for ${found.billed:,.2f}, 13 months"),
         ("held", f"{held:,}: {reasons}" if held else "none"),
         ("owed", f"${found.owed:,.2f}, of it ${found.overdue:,.2f} overdue"),
         ("kept apart", f"{found.neighbour_name}, {found.neighbour_customers} customers"),
-        ("took", f"{found.seconds:.1f} s" + "".join(f" · {step.name} {step.seconds:.1f}" for step in found.steps if step.seconds >= 1)),
+        ("took", _took(found)),
     ]
     say("")
     say(f"  {found.utility_name}")

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 from uuid import UUID
 
 import numpy as np
 from psycopg import Connection
 
-from mains.base.bulk import insert_rows
+from mains.base.bulk import insert_text
 from mains.base.db import Actor, Database
 from mains.base.sql import Statements
 from mains.demo import generate
@@ -84,19 +85,19 @@ def load_intervals(database: Database, *, actor: Actor, chosen: Chosen, utility:
         left_behind = [batch for batch in _unfinished(conn, source=source) if _blocks_of(conn, batch)[0]]
     ids = [known[plan.channels[index].meter, plan.channels[index].register] for index in span]
     from_at = datetime.fromtimestamp(utility.first_day_start, UTC)
-    bounds = {"from_at": from_at, "to_at": from_at + timedelta(days=DAYS)}
+    to_at = from_at + timedelta(days=DAYS)
     pieces = [
         {"chosen": chosen, "first": span[place], "ids": ids[place : place + AT_A_TIME], "utc_offset_min": utility.utc_offset_minutes}
         for place in range(0, len(span), AT_A_TIME)
     ]
     if left_behind:
-        _complete(database, actor=actor, pieces=pieces, left_behind=left_behind, source=source, at=at, progress=progress, **bounds)
+        _complete(database, actor=actor, pieces=pieces, left_behind=left_behind, source=source, at=at, progress=progress, from_at=from_at, to_at=to_at)
     elif len(pieces) < 4:  # for a few channels, a process costs more than it brings
         parts = (part for piece in pieces for part in interval_blocks(**piece))
-        store.first_load(database, actor=actor, parts=parts, source=source, at=at, **bounds)
+        store.first_load(database, actor=actor, parts=parts, source=source, at=at, from_at=from_at, to_at=to_at)
     else:
         tasks = [Task(make=interval_blocks, arguments=piece) for piece in pieces]
-        load_parallel(database, actor=actor, tasks=tasks, source=source, at=at, progress=progress, **bounds)
+        load_parallel(database, actor=actor, tasks=tasks, source=source, at=at, progress=progress, from_at=from_at, to_at=to_at)
 
 
 def _unfinished(conn: Connection, *, source: str) -> list[int]:
@@ -144,10 +145,10 @@ def load_registers(conn: Connection, *, chosen: Chosen, utility: Utility, at: da
     count, raw_sum = int(mine.sum()), int(made.value[mine].sum())
     batch_id = operations.open_batch(conn, source=chosen.source("registers"), format="arrays", sha256=bytes(32), at=at)
     instants = {second: datetime.fromtimestamp(second, UTC).isoformat() for second in np.unique(made.read_at).tolist()}
-    rows = zip(
-        ids[made.channel[mine]].tolist(), map(instants.__getitem__, made.read_at[mine].tolist()), made.value[mine].tolist(), made.quality[mine].tolist(), [batch_id] * count, strict=True,
-    )  # fmt: skip
-    insert_rows(conn, "metering.register_reads", ["channel_id", "read_at", "raw", "quality", "batch_id"], rows)
+    rows = zip(ids[made.channel[mine]].tolist(), made.read_at[mine].tolist(), made.value[mine].tolist(), made.quality[mine].tolist(), strict=True)
+    text = (f"{channel}\t{instants[read_at]}\t{value}\t{quality}\t{batch_id}\n" for channel, read_at, value, quality in rows)
+    pieces = iter(lambda: "".join(islice(text, 10_000)), "")
+    insert_text(conn, "metering.register_reads", ["channel_id", "read_at", "raw", "quality", "batch_id"], pieces)
     operations.close_batch(conn, batch_id=batch_id, found=count, accepted=count, new=count, raw_sum=raw_sum)
 
 

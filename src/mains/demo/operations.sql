@@ -19,13 +19,17 @@ ANALYZE network.nodes, network.edges, customers.customers, customers.premises, c
 -- Tells the planner what register reads there are.
 ANALYZE metering.register_reads;
 
+-- name: analyze_first_bills
+-- Tells the planner that there are bills by now.
+ANALYZE billing.bills;
+
 -- name: analyze_bills
 -- Tells the planner what the bill runs brought.
-ANALYZE billing.bills, billing.bill_lines, billing.bill_inputs;
+ANALYZE billing.bills, billing.bill_lines;
 
 -- name: analyze_ledger
 -- Tells the planner what the postings brought.
-ANALYZE payments.ledger_transactions, payments.ledger_entries, payments.payments, payments.allocations;
+ANALYZE payments.ledger_transactions, payments.ledger_entries, payments.payments;
 
 -- name: ensure_sensor_months
 -- Makes the months that sensor readings need.
@@ -42,23 +46,23 @@ days AS MATERIALIZED (
     FROM metering.rollups r CROSS JOIN u
     WHERE r.commodity = 'electric' AND r.flow = 'delivered' AND r.width_s = 3600
     GROUP BY 1, 2
-), cuts AS MATERIALIZED (
-    SELECT (s.starts_at AT TIME ZONE u.timezone)::date AS cut_date, s.service_zone_id AS zone_id, s.customers_interrupted AS customers,
-           s.customers_interrupted * extract(epoch FROM s.restored_at - s.starts_at) / 60 AS minutes
-    FROM outages.interruption_steps s CROSS JOIN u WHERE s.restored_at IS NOT NULL
-), served AS MATERIALIZED (
-    SELECT d.report_date, p.service_zone_id AS zone_id, count(*) AS customers
+), facts AS (
+    SELECT report_date, zone_id, kwh, peak_mw, received, estimated, quarters, 0::bigint AS customers, 0::bigint AS interrupted, 0::numeric AS minutes FROM days
+    UNION ALL
+    SELECT d.report_date, p.service_zone_id, 0, NULL, 0, 0, 0, count(*), 0, 0
     FROM (SELECT DISTINCT report_date FROM days) AS d CROSS JOIN u
     JOIN customers.service_accounts a ON a.commodity = 'electric' AND a.active_period @> ((d.report_date + time '12:00') AT TIME ZONE u.timezone)
     JOIN customers.service_points p ON p.service_point_id = a.service_point_id
-    GROUP BY 1, 2
+    GROUP BY GROUPING SETS ((d.report_date, p.service_zone_id), (d.report_date))
+    UNION ALL
+    SELECT (s.starts_at AT TIME ZONE u.timezone)::date, s.service_zone_id, 0, NULL, 0, 0, 0, 0, sum(s.customers_interrupted),
+           sum(s.customers_interrupted * extract(epoch FROM s.restored_at - s.starts_at) / 60)
+    FROM outages.interruption_steps s CROSS JOIN u WHERE s.restored_at IS NOT NULL
+    GROUP BY GROUPING SETS ((1, s.service_zone_id), (1))
 )
-SELECT d.report_date, d.zone_id, 'electric', coalesce(s.customers, 0), d.kwh, d.peak_mw, greatest(d.received, s.customers * d.quarters), d.received, d.estimated,
-       coalesce(c.customers, 0), coalesce(c.minutes, 0), %(at)s
-FROM days d
-LEFT JOIN LATERAL (SELECT sum(x.customers)::bigint AS customers FROM served x WHERE x.report_date = d.report_date AND (d.zone_id IS NULL OR x.zone_id = d.zone_id)) AS s ON true
-LEFT JOIN LATERAL (SELECT sum(x.customers) AS customers, sum(x.minutes) AS minutes FROM cuts x WHERE x.cut_date = d.report_date AND (d.zone_id IS NULL OR x.zone_id = d.zone_id)) AS c ON true
-WHERE d.quarters >= 92 AND coalesce(s.customers, 0) > 0;
+SELECT report_date, zone_id, 'electric', sum(customers), sum(kwh), max(peak_mw), greatest(sum(received), sum(customers) * sum(quarters)), sum(received), sum(estimated),
+       sum(interrupted), sum(minutes), %(at)s
+FROM facts GROUP BY report_date, zone_id HAVING sum(quarters) >= 92 AND sum(customers) > 0;
 
 -- name: measure_reliability
 -- Reliability by month, for the utility, from the days.

@@ -62,7 +62,10 @@ def _customers(conn: Connection, plan: DemoPlan, utility: Utility) -> None:
     insert_rows(
         conn, "customers.customers", [*columns, "service_zone_id", "geolocation", "is_protected", "created_at"],
         (
-            (c.key, c.customer_number, c.full_name, c.customer_class, c.email, c.phone, c.language, c.service_status, c.zone, point(c.place), c.is_protected, midnight(utility, c.since))
+            (
+                c.key, c.customer_number, c.full_name, c.customer_class, c.email, c.phone, c.language, c.service_status, c.zone, point(c.place), c.is_protected,
+                midnight(utility, c.since),
+            )
             for c in plan.customers if c.utility == utility.key
         ),
     )  # fmt: skip
@@ -98,7 +101,7 @@ def _meters(conn: Connection, plan: DemoPlan, utility: Utility) -> None:
             metering.NewChannel(
                 meter_id=c.meter, register=c.register, commodity=c.commodity, unit=c.unit, utc_offset_min=utility.utc_offset_minutes, flow=c.flow, pow10=c.power_of_ten,
                 interval_s=c.interval_s,
-            )  # fmt: skip
+            )
             for c in plan.channels
             if c.utility == utility.key
         ],

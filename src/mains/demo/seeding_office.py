@@ -63,7 +63,9 @@ def _tickets(conn: Connection, plan: DemoPlan, utility: Utility, customers: list
         resolved_at = None if is_open else opened_at + timedelta(minutes=source.randrange(30, 4_000))
         key = named_uuid("demo", "ticket", customer)
         status = "open" if is_open else "resolved"
-        rows.append((key, number, customer, topic, subject, status, topic == "bill" and number % 3 == 0, opened_at, opened_at + timedelta(days=5), resolved_at, None if is_open else resolution))
+        is_complaint = topic == "bill" and number % 3 == 0
+        answer = None if is_open else resolution
+        rows.append((key, number, customer, topic, subject, status, is_complaint, opened_at, opened_at + timedelta(days=5), resolved_at, answer))
         if resolved_at:
             answered = resolved_at + timedelta(hours=source.randrange(2, 60)) if source.random() < 0.6 else None
             surveys.append((customer, "call", key, resolved_at, resolved_at + timedelta(days=14), answered, source.choice((2, 3, 4, 4, 5, 5, 5)) if answered else None))
@@ -108,14 +110,18 @@ def seed_sums(conn: Connection, plan: DemoPlan, utility: Utility, *, channels: r
     rows = (
         (scope, str(key), "electric", flow, 3600, *row)
         for scope, key, flow, total, count, guessed in scopes
-        for row in zip(
-            starts, total.reshape(-1, 4).sum(1).tolist(), total.reshape(-1, 4).max(1).tolist(), count.reshape(-1, 4).sum(1).tolist(), guessed.reshape(-1, 4).sum(1).tolist(), strict=True,
-        )  # fmt: skip
+        for row in zip(starts, *_by_hour(total, count, guessed), strict=True)
         if row[3]
     )
     insert_rows(conn, "metering.rollups", columns, rows)
     conn.execute(_sql.analyse_usage, {"at": at})
     conn.execute(_sql.measure_reliability, {"at": at})
+
+
+def _by_hour(total: NDArray[np.int64], count: NDArray[np.int64], guessed: NDArray[np.int64]) -> tuple[list[int], list[int], list[int], list[int]]:
+    """Sum and largest quarter of each hour, readings and estimated ones, from quarter hours."""
+    hours = total.reshape(-1, 4)
+    return hours.sum(1).tolist(), hours.max(1).tolist(), count.reshape(-1, 4).sum(1).tolist(), guessed.reshape(-1, 4).sum(1).tolist()
 
 
 def _sums(

@@ -90,7 +90,8 @@ def _cuts(conn: Connection, plan: DemoPlan, utility: Utility) -> None:
     breakers = [edge.number for edge in plan.edges if edge.utility == utility.key and edge.kind == "breaker"]
     columns = ["outage_id", "outage_number", "outage_status", "outage_start", "estimated_restoration", "actual_restoration", "affected_customers", "customers_restored"]
     insert_rows(
-        conn, "outages.outages", [*columns, "estimated_load_lost_mw", "service_zone_id", "feeder_edge_id", "device_edge_id", "outage_cause", "is_planned", "is_recorded_automatically"],
+        conn, "outages.outages",
+        [*columns, "estimated_load_lost_mw", "service_zone_id", "feeder_edge_id", "device_edge_id", "outage_cause", "is_planned", "is_recorded_automatically"],
         (
             (
                 _key(utility, c), f"{start:%Y}-{n:04d}", "closed", start, end, end, c.customers, c.customers, Decimal(c.customers * 3) / 1000, zones[c.feeder].key,
@@ -131,12 +132,18 @@ def _work(conn: Connection, plan: DemoPlan, utility: Utility) -> None:
     columns = ["work_order_number", "asset_id", "outage_id", "work_kind", "priority", "work_status", "description", "due_date", "started_at", "finished_at", "labour_hours"]
     cuts = [(cut, *_bounds(utility, cut)) for cut in plan.interruptions if cut.utility == utility.key]
     done = [
-        (None, _key(utility, c), "preventive" if c.cause == "planned" else "emergency", "urgent", "done", _WORDS[c.cause], start.date(), start, end, (end - start) / timedelta(hours=1) * 4)
+        (
+            None, _key(utility, c), "preventive" if c.cause == "planned" else "emergency", "urgent", "done", _WORDS[c.cause], start.date(), start, end,
+            (end - start) / timedelta(hours=1) * 4,
+        )
         for c, start, end in cuts
     ]  # fmt: skip
     worn = sorted((a for a in plan.assets if a.utility == utility.key and a.condition < 35), key=lambda a: (a.condition, a.name))[:25]
     planned = [
-        (a.key, None, "inspection", "high" if a.condition < 25 else "normal", "planned", f"Inspect {a.name}: condition {a.condition} of 100", date(2026, 11, 20) + timedelta(days=3 * n), None, None, None)
+        (
+            a.key, None, "inspection", "high" if a.condition < 25 else "normal", "planned", f"Inspect {a.name}: condition {a.condition} of 100",
+            date(2026, 11, 20) + timedelta(days=3 * n), None, None, None,
+        )
         for n, a in enumerate(worn)
     ]  # fmt: skip
     insert_rows(conn, "maintenance.work_orders", columns, ((f"W26-{n:04d}", *order) for n, order in enumerate([*done, *planned], start=1)))
@@ -157,7 +164,8 @@ def _programme(conn: Connection, plan: DemoPlan, utility: Utility) -> None:
     owner = {a.key: a.customer for a in plan.accounts}
     protected = {c.key for c in plan.customers if c.is_protected}
     lasting = {a.key for a in plan.accounts if a.to_date is None and a.from_date < date(2026, 5, 1)}
-    chargers = [d for d in plan.devices if d.utility == utility.key and d.kind == "ev_charger" and d.account in lasting and owner[d.account] not in protected][::2]
+    able = {account for account in lasting if owner[account] not in protected}
+    chargers = [d for d in plan.devices if d.utility == utility.key and d.kind == "ev_charger" and d.account in able][::2]
     since = midnight(utility, date(2026, 5, 1))
     insert_rows(
         conn, "customers.enrolments", ["enrolment_id", "account_id", "programme_code", "enrolled_period"],

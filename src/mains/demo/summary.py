@@ -42,13 +42,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The demo in numbers: of its own utility, sizes of both; money in US dollars; `overdue` on the demo's last day of payments."""
+    """The demo in numbers: of its own utility, sizes of both with indexes, `bytes_a_reading` with the dials; money in US dollars; `overdue` on the demo's last day."""
 
     utility_name: str
     customers: int
     accounts: int
     interval_readings: int
     register_reads: int
+    bytes_a_quarter_hour: float
     bytes_a_reading: float
     bills: int
     billed: Decimal
@@ -85,9 +86,10 @@ def summarise(database: Database, plan: DemoPlan, *, steps: list[Step], seconds:
         if held:
             pages.append(Page(what="bills that are held, and why", path="/billing/exceptions"))
     mine, theirs = counted[utility.key], counted[neighbour.key]
+    quarters = mine["interval_readings"] + theirs["interval_readings"]
     readings = sum(each[kind] for each in (mine, theirs) for kind in ("interval_readings", "register_reads"))
     return Summary(
-        utility_name=utility.name, **mine, bytes_a_reading=round((sizes[0] + sizes[1]) / max(readings, 1), 2), held=held, neighbour_name=neighbour.name,
+        utility_name=utility.name, **mine, bytes_a_quarter_hour=round(sizes[0] / max(quarters, 1), 2), bytes_a_reading=round((sizes[0] + sizes[1]) / max(readings, 1), 2), held=held, neighbour_name=neighbour.name,
         neighbour_customers=theirs["customers"], neighbour_readings=theirs["interval_readings"], steps=steps, seconds=round(seconds, 1), pages=pages, sign_in=f"/sign-in/{secret}",
     )  # fmt: skip
 
