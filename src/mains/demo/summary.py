@@ -89,7 +89,8 @@ def summarise(database: Database, plan: DemoPlan, *, steps: list[Step], seconds:
     quarters = mine["interval_readings"] + theirs["interval_readings"]
     readings = sum(each[kind] for each in (mine, theirs) for kind in ("interval_readings", "register_reads"))
     return Summary(
-        utility_name=utility.name, **mine, bytes_a_quarter_hour=round(sizes[0] / max(quarters, 1), 2), bytes_a_reading=round((sizes[0] + sizes[1]) / max(readings, 1), 2), held=held, neighbour_name=neighbour.name,
+        utility_name=utility.name, **mine, bytes_a_quarter_hour=round(sizes[0] / max(quarters, 1), 2), bytes_a_reading=round((sizes[0] + sizes[1]) / max(readings, 1), 2),
+        held=held, neighbour_name=neighbour.name,
         neighbour_customers=theirs["customers"], neighbour_readings=theirs["interval_readings"], steps=steps, seconds=round(seconds, 1), pages=pages, sign_in=f"/sign-in/{secret}",
     )  # fmt: skip
 
