@@ -141,8 +141,9 @@ def load_registers(conn: Connection, *, chosen: Chosen, utility: Utility, at: da
     for channel in channels_of(plan, utility)[1]:
         ids[channel.index] = known[channel.meter, channel.register]
     made = generate.register_reads(plan)
-    mine = ids[made.channel] > 0
-    count, raw_sum = int(mine.sum()), int(made.value[mine].sum())
+    order = np.lexsort((made.read_at, ids[made.channel]))  # in the order of the key, so that its pages fill up
+    mine = order[ids[made.channel[order]] > 0]
+    count, raw_sum = len(mine), int(made.value[mine].sum())
     batch_id = operations.open_batch(conn, source=chosen.source("registers"), format="arrays", sha256=bytes(32), at=at)
     instants = {second: datetime.fromtimestamp(second, UTC).isoformat() for second in np.unique(made.read_at).tolist()}
     rows = zip(ids[made.channel[mine]].tolist(), made.read_at[mine].tolist(), made.value[mine].tolist(), made.quality[mine].tolist(), strict=True)

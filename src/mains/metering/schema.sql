@@ -338,18 +338,18 @@ GRANT SELECT ON metering.meter_readings_hyper TO mains_staff, mains_customer;
 CREATE TABLE metering.register_reads (
     channel_id bigint      NOT NULL,
     read_at    timestamptz NOT NULL,
-    version    smallint    NOT NULL DEFAULT 1 CHECK (version > 0),
-    utility_id uuid        NOT NULL DEFAULT identity.current_utility(),
     raw        bigint      NOT NULL,
-    read_kind  text        NOT NULL DEFAULT 'index' CHECK (read_kind IN ('index', 'usage')),
     from_at    timestamptz,
-    quality    smallint    NOT NULL DEFAULT 0,
     batch_id   integer     NOT NULL,
+    version    smallint    NOT NULL DEFAULT 1 CHECK (version > 0),
+    quality    smallint    NOT NULL DEFAULT 0,
     is_current boolean     NOT NULL DEFAULT true,
-    PRIMARY KEY (channel_id, read_at, version),
+    utility_id uuid        NOT NULL DEFAULT identity.current_utility(),
+    read_kind  text        NOT NULL DEFAULT 'index' CHECK (read_kind IN ('index', 'usage')),
+    CONSTRAINT register_reads_pkey PRIMARY KEY (channel_id, read_at, version) WITH (fillfactor = 100),
     CONSTRAINT usage_has_a_start CHECK ((read_kind = 'usage') = (from_at IS NOT NULL) AND (from_at IS NULL OR from_at < read_at))
 );
-CREATE UNIQUE INDEX one_current_read ON metering.register_reads (channel_id, read_at) WHERE is_current;
+CREATE UNIQUE INDEX one_current_read ON metering.register_reads (channel_id, read_at) WITH (fillfactor = 100) WHERE is_current;
 COMMENT ON TABLE metering.register_reads IS 'Readings of registers: the index at an instant, or the usage of a stretch that is not an interval of the day';
 COMMENT ON COLUMN metering.register_reads.channel_id IS 'The channel';
 COMMENT ON COLUMN metering.register_reads.read_at IS 'Instant of the read; end of the stretch for usage';
