@@ -171,7 +171,9 @@ def test_a_meter_that_hung_for_a_part_only_holds_the_bill(town: Town):
 
 def test_dates_without_a_rate_hold_the_bill(town: Town):
     account, channel = town.home()
-    town.ask("UPDATE customers.rate_assignments SET effective_period = daterange('2026-04-10', NULL) WHERE account_id = %s RETURNING 1", account)
+    town.ask(
+        "UPDATE customers.rate_assignments SET effective_period = daterange('2026-04-10', NULL) WHERE account_id = %s RETURNING 1", account
+    )
     town.measures(channel, flat(32), first=date(2026, 3, 31))
 
     town.bills(APRIL, MAY)
@@ -190,7 +192,9 @@ def test_who_moves_out_gets_a_final_bill_and_who_moves_in_a_first_one(town: Town
 
     town.bills(APRIL, MAY)
 
-    bills = town.ask("SELECT account_id, purpose, billing_period_start, billing_period_end, usage_kwh FROM billing.bills ORDER BY billing_period_start")
+    bills = town.ask(
+        "SELECT account_id, purpose, billing_period_start, billing_period_end, usage_kwh FROM billing.bills ORDER BY billing_period_start"
+    )
     assert bills == [
         (leaver, "final", APRIL, date(2026, 4, 13), Decimal(12 * 96 * 250) / 1000),
         (comer, "regular", date(2026, 4, 13), MAY, Decimal(18 * 96 * 250) / 1000),
@@ -205,7 +209,9 @@ def test_a_multiplier_is_applied_exactly(town: Town):
 
     town.bills(APRIL, MAY)
 
-    assert town.ask("SELECT usage_kwh, peak_kw FROM billing.bills WHERE account_id = %s", account) == [(Decimal(30 * 96 * 7) * Decimal("37.5") / 1000, Decimal("1.050"))]
+    assert town.ask("SELECT usage_kwh, peak_kw FROM billing.bills WHERE account_id = %s", account) == [
+        (Decimal(30 * 96 * 7) * Decimal("37.5") / 1000, Decimal("1.050"))
+    ]
 
 
 def test_gas_is_billed_by_heat_from_two_reads_and_a_rollover(town: Town):
@@ -269,7 +275,9 @@ def test_a_cancelled_bill_is_billed_again_as_the_next_revision(town: Town):
 
     town.bills(APRIL, MAY)
 
-    assert town.ask("SELECT revision, billing_status, total_amount FROM billing.bills WHERE account_id = %s ORDER BY revision", account) == [(1, "cancelled", total), (2, "issued", total)]
+    assert town.ask(
+        "SELECT revision, billing_status, total_amount FROM billing.bills WHERE account_id = %s ORDER BY revision", account
+    ) == [(1, "cancelled", total), (2, "issued", total)]
 
 
 def test_every_bill_can_be_made_again_to_the_byte(town: Town):

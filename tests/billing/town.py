@@ -33,13 +33,21 @@ def tier(price: str, up_to: str | None = None) -> Tier:
 def home_rate(*, price: str = "0.10", effective_from: date = date(2025, 1, 1), name: str = "Home") -> RateVersion:
     """12.50 a month, two tiers of 500 kWh, 7 % tax on everything."""
     return RateVersion(
-        name=name, effective_from=effective_from, calendar=Calendar(timezone=ZONE),
+        name=name,
+        effective_from=effective_from,
+        calendar=Calendar(timezone=ZONE),
         charges=(
             Fixed(id="customer", label="Customer charge", amount=Decimal("12.50"), tags=("fixed",), clause="Sheet 1, A"),
-            Energy(id="energy", label="Energy", ladders=(Ladder(tiers=(tier(price, "500"), tier("0.15"))),), tags=("energy",), clause="Sheet 1, B"),
+            Energy(
+                id="energy",
+                label="Energy",
+                ladders=(Ladder(tiers=(tier(price, "500"), tier("0.15"))),),
+                tags=("energy",),
+                clause="Sheet 1, B",
+            ),
             Percent(id="tax", label="Sales tax", rate=Decimal("0.07"), of=("customer", "energy"), tags=("tax",), clause="Sheet 9"),
         ),
-    )  # fmt: skip
+    )
 
 
 def shop_rate() -> RateVersion:
@@ -47,26 +55,47 @@ def shop_rate() -> RateVersion:
     day = Schedule(
         name="hours",
         rows=(
-            ScheduleRow(days=("weekday",), spans=(Span(starts="00:00", ends="12:00", period="off"), Span(starts="12:00", ends="20:00", period="on"), Span(starts="20:00", ends="24:00", period="off"))),
+            ScheduleRow(
+                days=("weekday",),
+                spans=(
+                    Span(starts="00:00", ends="12:00", period="off"),
+                    Span(starts="12:00", ends="20:00", period="on"),
+                    Span(starts="20:00", ends="24:00", period="off"),
+                ),
+            ),
             ScheduleRow(days=("weekend", "holiday"), spans=(Span(starts="00:00", ends="24:00", period="off"),)),
         ),
     )
     return RateVersion(
-        name="Shop", effective_from=date(2025, 1, 1), calendar=Calendar(timezone=ZONE, schedules=(day,)),
+        name="Shop",
+        effective_from=date(2025, 1, 1),
+        calendar=Calendar(timezone=ZONE, schedules=(day,)),
         charges=(
             Fixed(id="customer", label="Customer charge", amount=Decimal(40)),
-            Energy(id="energy", label="Energy", schedule="hours", pool="period", ladders=(Ladder(period="on", tiers=(tier("0.20"),)), Ladder(period="off", tiers=(tier("0.08"),)))),
+            Energy(
+                id="energy",
+                label="Energy",
+                schedule="hours",
+                pool="period",
+                ladders=(Ladder(period="on", tiers=(tier("0.20"),)), Ladder(period="off", tiers=(tier("0.08"),))),
+            ),
             Demand(id="demand", label="Demand", ladders=(Ladder(tiers=(tier("9.75"),)),), window_minutes=15),
             Minimum(id="minimum", label="Minimum bill", amount=Decimal(100)),
         ),
-    )  # fmt: skip
+    )
 
 
 def gas_rate() -> RateVersion:
     return RateVersion(
-        name="Gas", commodity="gas", effective_from=date(2025, 1, 1), calendar=Calendar(timezone=ZONE),
-        charges=(Fixed(id="customer", label="Customer charge", amount=Decimal("9.00")), Energy(id="gas", label="Gas", unit="therm", ladders=(Ladder(tiers=(tier("0.85"),)),))),
-    )  # fmt: skip
+        name="Gas",
+        commodity="gas",
+        effective_from=date(2025, 1, 1),
+        calendar=Calendar(timezone=ZONE),
+        charges=(
+            Fixed(id="customer", label="Customer charge", amount=Decimal("9.00")),
+            Energy(id="gas", label="Gas", unit="therm", ladders=(Ladder(tiers=(tier("0.85"),)),)),
+        ),
+    )
 
 
 @dataclass(kw_only=True)
@@ -85,30 +114,59 @@ class Town:
     def publish(self, code: str, version: RateVersion) -> UUID:
         with self.database.transaction(actor=self.clerk) as conn:
             version_id = publish_rate(conn, code=code, version=version)
-            self.rates[code] = conn.execute("SELECT rate_schedule_id FROM rates.rate_versions WHERE rate_version_id = %s", [version_id]).fetchone()[0]
+            self.rates[code] = conn.execute(
+                "SELECT rate_schedule_id FROM rates.rate_versions WHERE rate_version_id = %s", [version_id]
+            ).fetchone()[0]
             return version_id
 
     def service_point(self, commodity: str = "electric") -> UUID:
         number, premise, point = self.next_number(), uuid7(), uuid7()
         with self.database.transaction(actor=self.clerk) as conn:
-            insert_rows(conn, "customers.premises", ("premise_id", "premise_number", "address_line", "city"), [(premise, f"P{number}", f"{number} Elm Street", "Prairie")])
-            insert_rows(conn, "customers.service_points", ("service_point_id", "premise_id", "service_point_number", "commodity", "timezone"), [(point, premise, f"SP{number}", commodity, ZONE)])
+            insert_rows(
+                conn,
+                "customers.premises",
+                ("premise_id", "premise_number", "address_line", "city"),
+                [(premise, f"P{number}", f"{number} Elm Street", "Prairie")],
+            )
+            insert_rows(
+                conn,
+                "customers.service_points",
+                ("service_point_id", "premise_id", "service_point_number", "commodity", "timezone"),
+                [(point, premise, f"SP{number}", commodity, ZONE)],
+            )
         return point
 
     def customer(self, name: str = "Ada Smith") -> UUID:
         with self.database.transaction(actor=self.clerk) as conn:
             return customers.register_customer(conn, customer_number=f"C{self.next_number()}", full_name=name, customer_class="residential")
 
-    def moves_in(self, *, rate: str, on: date = date(2025, 6, 1), point: UUID | None = None, commodity: str = "electric", customer: UUID | None = None) -> UUID:
+    def moves_in(
+        self,
+        *,
+        rate: str,
+        on: date = date(2025, 6, 1),
+        point: UUID | None = None,
+        commodity: str = "electric",
+        customer: UUID | None = None,
+    ) -> UUID:
         point, customer = point or self.service_point(commodity), customer or self.customer()
         with self.database.transaction(actor=self.clerk) as conn:
-            return customers.move_in(conn, customer_id=customer, service_point_id=point, account_number=f"A{self.next_number():05d}", rate_schedule_id=self.rates[rate], from_date=on)
+            return customers.move_in(
+                conn,
+                customer_id=customer,
+                service_point_id=point,
+                account_number=f"A{self.next_number():05d}",
+                rate_schedule_id=self.rates[rate],
+                from_date=on,
+            )
 
     def moves_out(self, account: UUID, on: date) -> None:
         with self.database.transaction(actor=self.clerk) as conn:
             customers.move_out(conn, account_id=account, to_date=on)
 
-    def meter(self, point: UUID, *, commodity: str = "electric", since: datetime | None = None, until: datetime | None = None, **channel) -> int:
+    def meter(
+        self, point: UUID, *, commodity: str = "electric", since: datetime | None = None, until: datetime | None = None, **channel
+    ) -> int:
         """Hang a meter with one channel; gives the channel."""
         meter, number = uuid7(), f"M{self.next_number()}"
         facts = {"register": "1", "unit": "Wh", "interval_s": 900, "utc_offset_min": OFFSET, "commodity": commodity} | channel
@@ -139,13 +197,26 @@ class Town:
             store.open_staging(conn)
             store.stage(conn, [blocks], utility_id=self.clerk.utility_id, batch_id=batch)
             stored = store.merge_staged(conn, utility_id=self.clerk.utility_id, batch_id=batch)
-            metering.close_batch(conn, batch_id=batch, found=blocks.readings, accepted=blocks.readings - stored.refused, quarantined=stored.refused, new=stored.new, changed=stored.changed)
+            metering.close_batch(
+                conn,
+                batch_id=batch,
+                found=blocks.readings,
+                accepted=blocks.readings - stored.refused,
+                quarantined=stored.refused,
+                new=stored.new,
+                changed=stored.changed,
+            )
 
     def reads(self, channel: int, *reads: tuple[datetime, int]) -> None:
         """Register reads: instant and dial."""
         with self.database.transaction(actor=self.clerk) as conn:
             batch = metering.open_batch(conn, source="reader", format="arrays", sha256=bytes(32), at=AFTERWARDS)
-            insert_rows(conn, "metering.register_reads", ("channel_id", "read_at", "raw", "batch_id"), [(channel, at, raw, batch) for at, raw in reads])
+            insert_rows(
+                conn,
+                "metering.register_reads",
+                ("channel_id", "read_at", "raw", "batch_id"),
+                [(channel, at, raw, batch) for at, raw in reads],
+            )
             metering.close_batch(conn, batch_id=batch, found=len(reads), accepted=len(reads), new=len(reads))
 
     def bills(self, first: date, end: date, *, at: datetime = AFTERWARDS) -> RunReport:
@@ -157,11 +228,20 @@ class Town:
 
     def bill_of(self, account: UUID, first: date):
         """(bill id, total) of the standing bill that begins on a date."""
-        found = self.ask("SELECT bill_id, total_amount FROM billing.bills WHERE account_id = %s AND billing_period_start = %s AND billing_status <> 'cancelled'", account, first)
+        found = self.ask(
+            "SELECT bill_id, total_amount FROM billing.bills WHERE account_id = %s AND billing_period_start = %s AND billing_status <> 'cancelled'",
+            account,
+            first,
+        )
         return found[0] if found else None
 
     def held(self, account: UUID) -> list[str]:
-        return [row[0] for row in self.ask("SELECT code FROM billing.bill_exceptions WHERE account_id = %s AND exception_status = 'open' ORDER BY code", account)]
+        return [
+            row[0]
+            for row in self.ask(
+                "SELECT code FROM billing.bill_exceptions WHERE account_id = %s AND exception_status = 'open' ORDER BY code", account
+            )
+        ]
 
 
 def midnight(day: date) -> datetime:
@@ -177,7 +257,10 @@ def found_town(database: Database, code: str) -> Town:
     utility_id = uuid7()
     with database.administering() as admin:
         admin.execute("SELECT set_config('app.actor', 'tests', true)")
-        admin.execute("SELECT network.found_utility(%s, %s, %s, 'municipal', '{electric,gas,water}', 'USD', %s)", [utility_id, code.title(), code, ZONE])
+        admin.execute(
+            "SELECT network.found_utility(%s, %s, %s, 'municipal', '{electric,gas,water}', 'USD', %s)",
+            [utility_id, code.title(), code, ZONE],
+        )
     town = Town(database=database, clerk=Actor(role="staff", utility_id=utility_id, name="Ada Clerk"))
     with database.transaction(actor=town.clerk) as conn:
         billing.make_cycle(conn, cycle_code="monthly", description="Everybody, by calendar month", due_days=21)

@@ -100,9 +100,14 @@ def interval_drafts(services: list[Service], usage: IntervalUsage, versions: Ver
         for row, number in enumerate(good):
             peak = Decimal(half_up(Fraction(int(peaks[row]) * 3600, usage.interval_s * 10**usage.decimals) * 1000)).scaleb(-3)
             results[number] = _draft(
-                services[number], [(plan, columns, row) for plan, columns in zip(plans, priced, strict=True)], usage_quantity=Decimal(int(totals[row])).scaleb(-usage.decimals), usage_unit="kWh",
-                peak_kw=peak, estimated=usage.estimated(number), frozen=usage.frozen[number],
-            )  # fmt: skip
+                services[number],
+                [(plan, columns, row) for plan, columns in zip(plans, priced, strict=True)],
+                usage_quantity=Decimal(int(totals[row])).scaleb(-usage.decimals),
+                usage_unit="kWh",
+                peak_kw=peak,
+                estimated=usage.estimated(number),
+                frozen=usage.frozen[number],
+            )
     return [results[number] for number in range(len(services))]
 
 
@@ -187,14 +192,21 @@ def _draft(
                     price=spec.price,
                     factor=_fraction(spec.factor),
                     amount=Decimal(amount[spec.index]).scaleb(-plan.minor_digits),
-                )  # fmt: skip
+                )
             )
     minor = parts[0][0].minor_digits
     total = sum((line.amount for line in found), start=Decimal(0).scaleb(-minor))
     return Draft(
-        service=service, lines=tuple(found), total=total, usage_quantity=usage_quantity, usage_unit=usage_unit, peak_kw=peak_kw, estimated_readings=estimated,
-        frozen_channels=frozen, currency=parts[0][0].version.currency,
-    )  # fmt: skip
+        service=service,
+        lines=tuple(found),
+        total=total,
+        usage_quantity=usage_quantity,
+        usage_unit=usage_unit,
+        peak_kw=peak_kw,
+        estimated_readings=estimated,
+        frozen_channels=frozen,
+        currency=parts[0][0].version.currency,
+    )
 
 
 def _fraction(factor: tuple[int, int]) -> str:

@@ -115,7 +115,8 @@ def show(bill: Name, *, utility: Utility = None, as_json: Json = False) -> None:
 
     def tell() -> None:
         say(
-            f"bill {found.bill_number}: {found.total_amount} {found.currency} for {found.usage_quantity} {found.usage_unit}, {found.billing_period_start} to {found.billing_period_end}, due {found.due_date}"
+            f"bill {found.bill_number}: {found.total_amount} {found.currency} for {found.usage_quantity} {found.usage_unit}, "
+            f"{found.billing_period_start} to {found.billing_period_end}, due {found.due_date}"
         )
         table(
             (asdict(line) for line in lines),

@@ -24,9 +24,17 @@ def input_hash(draft: Draft) -> bytes:
     """SHA-256 over everything the bill was made from; 32 bytes."""
     service = draft.service
     whole: dict[str, Any] = {
-        "account": str(service.account_id), "commodity": service.commodity, "timezone": service.timezone, "from": service.from_date.isoformat(), "to": service.to_date.isoformat(),
-        "purpose": service.purpose, "revision": service.revision, "segments": frozen_segments(service), "channels": draft.frozen_channels, "engine": ENGINE_VERSION,
-    }  # fmt: skip
+        "account": str(service.account_id),
+        "commodity": service.commodity,
+        "timezone": service.timezone,
+        "from": service.from_date.isoformat(),
+        "to": service.to_date.isoformat(),
+        "purpose": service.purpose,
+        "revision": service.revision,
+        "segments": frozen_segments(service),
+        "channels": draft.frozen_channels,
+        "engine": ENGINE_VERSION,
+    }
     return hashlib.sha256(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 

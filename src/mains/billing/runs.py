@@ -30,12 +30,49 @@ CHUNK = 2000
 """Services calculated and written in one transaction."""
 
 _BILL = (
-    "account_id", "bill_id", "customer_id", "bill_number", "bill_run_id", "commodity", "billing_period_start", "billing_period_end", "purpose", "revision", "billing_status", "currency",
-    "total_amount", "usage_quantity", "usage_unit", "usage_kwh", "peak_kw", "estimated_readings", "calculated_at", "issued_at", "issue_date", "due_date", "input_sha256", "output_sha256",
-)  # fmt: skip
+    "account_id",
+    "bill_id",
+    "customer_id",
+    "bill_number",
+    "bill_run_id",
+    "commodity",
+    "billing_period_start",
+    "billing_period_end",
+    "purpose",
+    "revision",
+    "billing_status",
+    "currency",
+    "total_amount",
+    "usage_quantity",
+    "usage_unit",
+    "usage_kwh",
+    "peak_kw",
+    "estimated_readings",
+    "calculated_at",
+    "issued_at",
+    "issue_date",
+    "due_date",
+    "input_sha256",
+    "output_sha256",
+)
 _LINE = (
-    "account_id", "bill_id", "line_no", "rate_version_id", "segment_no", "charge_id", "charge_kind", "label", "tags", "tou_period", "tier", "quantity", "unit", "price", "factor", "amount",
-)  # fmt: skip
+    "account_id",
+    "bill_id",
+    "line_no",
+    "rate_version_id",
+    "segment_no",
+    "charge_id",
+    "charge_kind",
+    "label",
+    "tags",
+    "tou_period",
+    "tier",
+    "quantity",
+    "unit",
+    "price",
+    "factor",
+    "amount",
+)
 _INPUT = ("account_id", "bill_id", "segments", "channels", "engine_version", "readings_as_of")
 _EXCEPTION = ("bill_run_id", "account_id", "billing_period_start", "billing_period_end", "code", "message", "cure", "found_at")
 
@@ -107,8 +144,14 @@ def run_cycle(
         row = conn.execute(_sql.start_run, values).fetchone()
         assert row is not None  # INSERT … RETURNING always answers
         run = _Run(
-            bill_run_id=row[0], cycle_code=cycle_code, period=period, at=at, issue=issue, issue_date=cycle["today"], due_date=cycle["today"] + timedelta(days=cycle["due_days"]),
-        )  # fmt: skip
+            bill_run_id=row[0],
+            cycle_code=cycle_code,
+            period=period,
+            at=at,
+            issue=issue,
+            issue_date=cycle["today"],
+            due_date=cycle["today"] + timedelta(days=cycle["due_days"]),
+        )
         versions = versions_by_id(conn, {segment.rate_version_id for service in due.services for segment in service.segments})
         _hold(conn, run, due.held)
     made, held, total = 0, len(due.held), Decimal(0)
@@ -139,9 +182,17 @@ def run_cycle(
             },
         )
     return RunReport(
-        bill_run_id=run.bill_run_id, cycle_code=cycle_code, period_start=period[0], period_end=period[1], accounts=accounts, bills_made=made, bills_existing=due.billed,
-        exceptions=held, total_amount=total, currency=cycle["currency"],
-    )  # fmt: skip
+        bill_run_id=run.bill_run_id,
+        cycle_code=cycle_code,
+        period_start=period[0],
+        period_end=period[1],
+        accounts=accounts,
+        bills_made=made,
+        bills_existing=due.billed,
+        exceptions=held,
+        total_amount=total,
+        currency=cycle["currency"],
+    )
 
 
 def _cycle(conn: Connection, cycle_code: str, period: tuple[date, date], at: datetime) -> dict[str, Any]:
@@ -240,11 +291,31 @@ def _bill_row(run: _Run, draft: Draft) -> tuple[object, ...]:
     service = draft.service
     is_electric = service.commodity == "electric"
     return (
-        service.account_id, service.bill_id, service.customer_id, service.bill_number, run.bill_run_id, service.commodity, service.from_date, service.to_date, service.purpose, service.revision,
-        "issued" if run.issue else "calculated", draft.currency, draft.total, draft.usage_quantity, draft.usage_unit, draft.usage_quantity if is_electric else None, draft.peak_kw,
-        draft.estimated_readings, run.at, run.at if run.issue else None, run.issue_date if run.issue else None, run.due_date if run.issue else None,
-        freezing.input_hash(draft), freezing.output_hash(draft),
-    )  # fmt: skip
+        service.account_id,
+        service.bill_id,
+        service.customer_id,
+        service.bill_number,
+        run.bill_run_id,
+        service.commodity,
+        service.from_date,
+        service.to_date,
+        service.purpose,
+        service.revision,
+        "issued" if run.issue else "calculated",
+        draft.currency,
+        draft.total,
+        draft.usage_quantity,
+        draft.usage_unit,
+        draft.usage_quantity if is_electric else None,
+        draft.peak_kw,
+        draft.estimated_readings,
+        run.at,
+        run.at if run.issue else None,
+        run.issue_date if run.issue else None,
+        run.due_date if run.issue else None,
+        freezing.input_hash(draft),
+        freezing.output_hash(draft),
+    )
 
 
 def _line_rows(draft: Draft) -> Iterator[tuple[object, ...]]:
@@ -252,9 +323,23 @@ def _line_rows(draft: Draft) -> Iterator[tuple[object, ...]]:
     account_id, bill_id = service.account_id, service.bill_id
     for number, line in enumerate(draft.lines, start=1):
         yield (
-            account_id, bill_id, number, line.rate_version_id, line.segment_no, line.charge_id, line.charge_kind, line.label, _array(line.tags), line.tou_period, line.tier,
-            line.quantity, line.unit, line.price, line.factor, line.amount,
-        )  # fmt: skip
+            account_id,
+            bill_id,
+            number,
+            line.rate_version_id,
+            line.segment_no,
+            line.charge_id,
+            line.charge_kind,
+            line.label,
+            _array(line.tags),
+            line.tou_period,
+            line.tier,
+            line.quantity,
+            line.unit,
+            line.price,
+            line.factor,
+            line.amount,
+        )
 
 
 @lru_cache(maxsize=1024)

@@ -58,7 +58,13 @@ def _channels(conn: Connection, values: dict[str, Any]) -> dict[UUID, list[Chann
     for account, channel, unit, step, interval_s, digits, meter, from_at, to_at in conn.execute(_sql.channels_of, values):
         found[account].append(
             ChannelSpan(
-                channel_id=channel, from_at=from_at, to_at=to_at, unit=unit, units_per_step=step, interval_s=interval_s, dial_digits=digits,
+                channel_id=channel,
+                from_at=from_at,
+                to_at=to_at,
+                unit=unit,
+                units_per_step=step,
+                interval_s=interval_s,
+                dial_digits=digits,
                 meter_number=meter,
             )
         )
@@ -110,8 +116,11 @@ def _problem(service: Service) -> Held | None:
         reached = max(reached, span.to_at)
     if reached < end:
         return Held(
-            service=service, code="meter-gap", message=f"no meter hung at the service point from {reached.astimezone(start.tzinfo):%Y-%m-%d %H:%M}", cure="record the installation that is missing, or correct the dates of an exchange"
-        )  # fmt: skip
+            service=service,
+            code="meter-gap",
+            message=f"no meter hung at the service point from {reached.astimezone(start.tzinfo):%Y-%m-%d %H:%M}",
+            cure="record the installation that is missing, or correct the dates of an exchange",
+        )
     return None
 
 
@@ -128,14 +137,28 @@ def service_of_inputs(row: dict[str, Any]) -> Service:
     )
     channels = tuple(ChannelSpan(**span) for span in (_span_of(document) for document in row["channels"]))
     return Service(
-        account_id=row["account_id"], account_number=row["account_number"], customer_id=row["customer_id"], commodity=row["commodity"], timezone=row["timezone"],
-        from_date=row["billing_period_start"], to_date=row["billing_period_end"], is_final=row["purpose"] == "final", revision=row["revision"], segments=segments, channels=channels,
-    )  # fmt: skip
+        account_id=row["account_id"],
+        account_number=row["account_number"],
+        customer_id=row["customer_id"],
+        commodity=row["commodity"],
+        timezone=row["timezone"],
+        from_date=row["billing_period_start"],
+        to_date=row["billing_period_end"],
+        is_final=row["purpose"] == "final",
+        revision=row["revision"],
+        segments=segments,
+        channels=channels,
+    )
 
 
 def _span_of(document: dict[str, Any]) -> dict[str, Any]:
     """A frozen channel's members as those of a span."""
     return {
-        "channel_id": document["channel_id"], "from_at": datetime.fromisoformat(document["from_at"]), "to_at": datetime.fromisoformat(document["to_at"]), "unit": document["unit"],
-        "units_per_step": Decimal(document["units_per_step"]), "interval_s": document["interval_s"], "dial_digits": document.get("dial_digits"),
-    }  # fmt: skip
+        "channel_id": document["channel_id"],
+        "from_at": datetime.fromisoformat(document["from_at"]),
+        "to_at": datetime.fromisoformat(document["to_at"]),
+        "unit": document["unit"],
+        "units_per_step": Decimal(document["units_per_step"]),
+        "interval_s": document["interval_s"],
+        "dial_digits": document.get("dial_digits"),
+    }

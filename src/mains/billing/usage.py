@@ -131,9 +131,13 @@ def interval_usage(conn: Connection, services: Sequence[Service], *, as_of: date
             values[number] *= whole
     values[is_missing] = -1
     return IntervalUsage(
-        interval_s=interval_s, decimals=decimals, values=values, quality=quality, is_missing=is_missing,
+        interval_s=interval_s,
+        decimals=decimals,
+        values=values,
+        quality=quality,
+        is_missing=is_missing,
         frozen=[_frozen_intervals(service, row_of, loaded, interval_s) for service in services],
-    )  # fmt: skip
+    )
 
 
 def _whole(span: ChannelSpan, decimals: int) -> int:
@@ -183,9 +187,14 @@ def _frozen_intervals(service: Service, row_of: dict[int, int], loaded: load.Rea
 
 def _frozen(span: ChannelSpan) -> dict[str, object]:
     return {
-        "channel_id": span.channel_id, "from_at": span.from_at.astimezone(UTC).isoformat(), "to_at": span.to_at.astimezone(UTC).isoformat(), "unit": span.unit,
-        "units_per_step": format(span.units_per_step.normalize(), "f"), "interval_s": span.interval_s, "dial_digits": span.dial_digits,
-    }  # fmt: skip
+        "channel_id": span.channel_id,
+        "from_at": span.from_at.astimezone(UTC).isoformat(),
+        "to_at": span.to_at.astimezone(UTC).isoformat(),
+        "unit": span.unit,
+        "units_per_step": format(span.units_per_step.normalize(), "f"),
+        "interval_s": span.interval_s,
+        "dial_digits": span.dial_digits,
+    }
 
 
 def register_usage(conn: Connection, services: Sequence[Service], *, rate_unit: str, as_of: datetime | None = None) -> RegisterUsage:
