@@ -6,6 +6,7 @@ Made by arithmetic, so the pictures are those of a real month.
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from math import exp, sin
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -190,15 +191,13 @@ OLD_LINES = lines(
 TOTAL, OLD_TOTAL = (sum((line.amount for line in some), Decimal(0)) for some in (NOW_LINES, OLD_LINES))
 
 INPUTS = v.Inputs(
-    rate_schedule_name="R-TOU Residential time of use",
-    rate_version_hash="9f2c4e1ab07d3385c1d04fe2b6a7719c0e5d88a1",
-    rate_effective_from=date(2026, 10, 1),
     inputs_hash="41d7b0c6f9e85a2204bb1937ce60f1de85730a94",
     calculated_at=datetime(2026, 11, 2, 9, 14, tzinfo=UTC),
-    calculated_by="system:billing, run Cycle 14",
+    calculated_by="system:billing",
+    engine="mains-rates/1",
     blocks=(
-        v.BlockVersion(channel="RB-204417 · delivered kWh", first_day=START, last_day=date(2026, 10, 31), days=30, version=1),
-        v.BlockVersion(channel="RB-204417 · delivered kWh", first_day=date(2026, 10, 14), last_day=date(2026, 10, 14), days=1, version=2),
+        v.BlockVersion(channel="Meter RB-204417, register 1", first_day=START, last_day=date(2026, 10, 31), days=30, version=1),
+        v.BlockVersion(channel="Meter RB-204417, register 1", first_day=date(2026, 10, 14), last_day=date(2026, 10, 14), days=1, version=2),
     ),
     verify_state="same",
     verified_at=datetime(2026, 11, 23, 8, 2, tzinfo=UTC),
@@ -215,8 +214,17 @@ BILL_PAGE = v.BillPage(
     account_number="4410 0238 17",
     commodity="electric",
     premise_address="218 Alder Street, Riverbend",
-    meter_number="RB-204417",
-    rate_schedule_name="R-TOU Residential time of use",
+    meters=(v.BilledMeter(meter_number="RB-204417", from_at=datetime(2026, 10, 1, 5, tzinfo=UTC), to_at=datetime(2026, 11, 1, 5, tzinfo=UTC)),),
+    parts=(
+        v.RatePart(
+            part_no=1,
+            rate_schedule_name="R-TOU Residential time of use",
+            version_number=4,
+            version_hash="9f2c4e1ab07d3385c1d04fe2b6a7719c0e5d88a1",
+            starts_on=START,
+            ends_on=END,
+        ),
+    ),
     billing_period_start=START,
     billing_period_end=END,
     issued_at=datetime(2026, 11, 2, 14, tzinfo=UTC),
@@ -314,7 +322,7 @@ def service(account: UUID, number: str, commodity: str, rate: str, meter: str, i
         meter_number=meter,
         last_reading_at=at,
         reading_interval=interval,
-        next_bill_on=date(2026, 12, 2),
+        next_bill_after=date(2026, 11, 30),
     )
 
 
@@ -622,7 +630,7 @@ GAS_BILL = replace(
     BILL_PAGE,
     commodity="gas",
     unit="therm",
-    meter_number="G-88120",
+    meters=(replace(BILL_PAGE.meters[0], meter_number="G-88120"),),
     previous=None,
     notes=(),
     usage_quantity=Decimal(44),
@@ -655,10 +663,20 @@ GAS_BILL = replace(
         unit="therm",
         quantity=Decimal(44),
         days=(),
-        source="Dial of meter G-88120, 100 ft³ a turn, 1.021 therms per 100 ft³",
-        reads=(
-            v.RegisterRead(read_at=datetime(2026, 10, 1, 14, tzinfo=UTC), value=Decimal(8812)),
-            v.RegisterRead(read_at=datetime(2026, 11, 1, 14, tzinfo=UTC), value=Decimal(8855), quality="estimated"),
+        source="Meter G-88120, reads of the dial in ccf; the heat content is that of the month",
+        dials=(
+            v.Dial(
+                meter_number="G-88120",
+                used=Decimal(43),
+                unit="ccf",
+                factor=Fraction("1.0233"),
+                from_value=Decimal(9980),
+                to_value=Decimal(23),
+                dial_end=Decimal(10000),
+                from_read_at=datetime(2026, 10, 1, 14, tzinfo=UTC),
+                to_read_at=datetime(2026, 11, 1, 14, tzinfo=UTC),
+                to_quality="estimated",
+            ),
         ),
     ),
 )

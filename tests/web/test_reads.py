@@ -119,7 +119,7 @@ def test_a_ladder_shows_how_far_it_was_climbed(town, pages):
 def test_gas_shows_the_reads_of_its_dial(town, pages):
     readings = pages.bill(town.bill_of(town.gas, OCTOBER)[0]).readings
 
-    assert [read.value for read in readings.reads] == [1044, 1090]
+    assert [(dial.from_value, dial.to_value) for dial in readings.dials] == [(1044, 1090)]
     assert readings.quantity == 46
     assert readings.hours == ()
 

@@ -6,6 +6,7 @@ The lines are worked out again alone, in plain decimals, and held against those 
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from psycopg import Connection
 
 from mains.base.problems import Problem
+from mains.base.units import UNITS
 from mains.billing import calculating, queries
 from mains.billing.freezing import frozen_segments
 from mains.billing.model import Draft, Service
@@ -21,6 +23,7 @@ from mains.billing.queries import Bill, BillLine
 from mains.billing.runs import drafts_of
 from mains.billing.selecting import service_of_inputs
 from mains.billing.usage import IntervalUsage, interval_usage, register_usage
+from mains.metering import registers
 from mains.rates import engine
 from mains.rates.explain import LineExplanation, explain
 from mains.rates.plan import DemandPart, EnergyPart, Plan
@@ -70,8 +73,32 @@ class BilledReadings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BilledDial:
+    """What one register gave for its part [from_at, to_at) of the period: `used` in `unit`, times `factor` the quantity in the bill's unit.
+
+    `heat` is therm a ccf where gas is billed by heat.
+    `from_value` and `to_value` are the dial's figures at `from_read_at` and `to_read_at`, None where usages were delivered instead; where the dial passed its last figure
+    and began again, `dial_end` is how much a whole turn is: used = (dial_end - from_value) + to_value. `qualities` are those of the reads used.
+    """
+
+    channel_id: int
+    from_at: datetime
+    to_at: datetime
+    from_read_at: datetime | None
+    to_read_at: datetime | None
+    from_value: Decimal | None
+    to_value: Decimal | None
+    dial_end: Decimal | None
+    used: Decimal
+    unit: str
+    heat: Decimal | None
+    factor: Fraction
+    qualities: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BillExplanation:
-    """A bill with all that stands behind it. `readings` is None where registers were read; then `channels` has the reads."""
+    """A bill with all that stands behind it. `readings` is None where registers were read; then `dials` has their reads, as they stood for the bill."""
 
     bill: Bill
     lines: tuple[ExplainedLine, ...]
@@ -81,6 +108,7 @@ class BillExplanation:
     readings_as_of: datetime
     used_old_readings: bool
     readings: BilledReadings | None
+    dials: tuple[BilledDial, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The explanation as plain values: money and quantities as text, instants in RFC 3339."""
@@ -131,6 +159,7 @@ def explain_bill(conn: Connection, bill_id: UUID) -> BillExplanation:
     return BillExplanation(
         bill=found, lines=_explained(lines, whys), segments=_segments(service, versions), channels=tuple(row["channels"]), engine_version=row["engine_version"],
         readings_as_of=row["readings_as_of"], used_old_readings=as_of is not None, readings=_readings(service, plans, usage) if usage else None,
+        dials=() if usage else _dials(conn, row["channels"], unit=found.usage_unit, as_of=as_of),
     )  # fmt: skip
 
 
@@ -214,6 +243,32 @@ def _readings(service: Service, plans: list[Plan], usage: IntervalUsage) -> Bill
         periods=tuple(names),
         period_of=period_of,
     )
+
+
+def _dials(conn: Connection, channels: list[dict[str, Any]], *, unit: str, as_of: datetime | None) -> tuple[BilledDial, ...]:
+    """What each frozen register gave, with the reads that it was taken from; figures only where they are still those that were frozen."""
+    spans = [(each["channel_id"], datetime.fromisoformat(each["from_at"]), datetime.fromisoformat(each["to_at"]), each["dial_digits"]) for each in channels]
+    answers = registers.usage_between(conn, spans, as_of=as_of)
+    found = []
+    for each, span, answer in zip(channels, spans, answers, strict=True):
+        step, is_same = Decimal(each["units_per_step"]), answer.fingerprint == each["sha256"]
+        values = [raw * step if is_same and raw is not None else None for raw in (answer.from_raw, answer.to_raw)]
+        heat = Decimal(each["heat"]) if each["heat"] else None
+        found.append(
+            BilledDial(
+                channel_id=span[0], from_at=span[1], to_at=span[2], from_read_at=answer.from_at if is_same else None, to_read_at=answer.to_at if is_same else None,
+                from_value=values[0], to_value=values[1], dial_end=10 ** span[3] * step if answer.rolled_over and span[3] else None, used=each["raw"] * step,
+                unit=each["unit"], heat=heat, factor=_factor(each["unit"], unit, heat), qualities=answer.qualities if is_same else (),
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _factor(unit: str, billed: str, heat: Decimal | None) -> Fraction:
+    """How many of the bill's units one of a register's is; by the frozen heat content (therm a ccf) where gas is billed by heat."""
+    if heat is None:
+        return Fraction(UNITS[unit].factor) / Fraction(UNITS[billed].factor)
+    return Fraction(UNITS[unit].factor) / Fraction(UNITS["ccf"].factor) * Fraction(heat) * Fraction(UNITS["therm"].factor) / Fraction(UNITS[billed].factor)
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One reason and what it did to the total, in money; `code` is days, use, price, mix, demand, fixed or taxes.
+    """One reason and what it did to the total, in money; `code` is days, use, price, mix, tiers, rate, demand, fixed or taxes.
 
     `before` and `now` are what it is about, in `unit`.
     """
@@ -97,7 +97,7 @@ def _energy_parts(bill: BillPage, previous: PreviousBill, *, currency: str) -> l
         now=daily_now,
         unit=bill.unit,
     )
-    old_prices = {_key(line): line.price for line in before}
+    old_prices = _prices(before)
     matched = [
         (line, old_prices[_key(line)])
         for line in now
@@ -108,7 +108,30 @@ def _energy_parts(bill: BillPage, previous: PreviousBill, *, currency: str) -> l
         currency,
     )
     mix = cost_now - cost_before - days.amount - use.amount - price
-    return [days, use, Part(code="price", amount=price), Part(code="mix", amount=mix)]
+    return [days, use, Part(code="price", amount=price), Part(code=_rest_of_energy(bill, previous), amount=mix)]
+
+
+def _rest_of_energy(bill: BillPage, previous: PreviousBill) -> str:
+    """What the rest of an energy difference comes from: another rate, where a charge is of one of the bills alone or two rates share the period; else hours or tiers."""
+    names_now, names_before = ({line.charge_id for line in _energy(lines)} for lines in (bill.lines, previous.lines))
+    if names_now != names_before or len({part.rate_schedule_name for part in bill.parts}) > 1:
+        return "rate"
+    has_hours = any(line.period for line in _energy(bill.lines) + _energy(previous.lines))
+    return "mix" if has_hours else "tiers"
+
+
+def _prices(lines: Iterable[Line]) -> dict[tuple[str, str | None, int | None], Decimal]:
+    """The price of each kind of line; the mean by quantity where two rates shared the period."""
+    found: dict[tuple[str, str | None, int | None], list[Line]] = defaultdict(list)
+    for line in lines:
+        if line.price is not None and line.quantity is not None:
+            found[_key(line)].append(line)
+    prices = {}
+    for key, some in found.items():
+        used = sum((line.quantity for line in some if line.quantity), ZERO)
+        paid = sum((line.quantity * line.price for line in some if line.quantity and line.price), ZERO)
+        prices[key] = paid / used if used and len(some) > 1 else some[-1].price
+    return prices
 
 
 def _key(line: Line) -> tuple[str, str | None, int | None]:
@@ -155,6 +178,10 @@ def reason(part: Part) -> Reason:
             return Reason(name="Prices", text=f"The same lines at {'higher' if more else 'lower'} prices.")
         case "mix":
             return Reason(name="When it was used", text=f"More of it in {'dearer' if more else 'cheaper'} hours, tiers or season.")
+        case "tiers":
+            return Reason(name="Tiers", text=f"More of it in {'dearer' if more else 'cheaper'} tiers.")
+        case "rate":
+            return Reason(name="Another rate", text="Not all of both bills is priced by the same rate.")
         case "demand" if before is not None and now is not None:
             return Reason(name="Highest demand", text=f"{quantity(now, 'kW')} instead of {quantity(before, 'kW')}.")
         case "fixed":

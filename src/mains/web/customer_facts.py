@@ -1,5 +1,6 @@
 """The customer page, gathered: who from customers, what they owe from the ledger, what they used from the store, what happened from all of them."""
 
+from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -16,8 +17,6 @@ from mains.web.views import COMMODITIES, BillRow, Contact, CustomerPage, Event, 
 
 BILLS = 12
 EVENTS = 14
-INTERVALS = {900: "15 min", 1800: "30 min", 3600: "hourly", 86_400: "daily", 300: "5 min", None: "dial"}
-"""How the length of an interval is called, s."""
 
 
 def customer_page(conn: Connection, customer_id: UUID, *, f: Formats) -> CustomerPage:
@@ -31,14 +30,12 @@ def customer_page(conn: Connection, customer_id: UUID, *, f: Formats) -> Custome
     bills = billing.bills_of_customer(conn, customer_id=customer_id, limit=BILLS + 1)
     rows = bill_rows(conn, bills[:BILLS], f=f)
     paid = payments.payments_of_customer(conn, customer_id=customer_id, limit=EVENTS)
-    served = [service for service in services if service.closed_at is None or service.closed_at > f.at] or services
-    usage = (usage_facts.usage_of_service(conn, service, at=f.at) for service in served)
     contacts = [Contact(kind=kind, value=value) for kind, value in (("phone", found.phone), ("email", found.email)) if value]
     return CustomerPage(
         customer_id=customer_id, customer_number=found.customer_number, customer_name=found.full_name, customer_class=found.customer_class,
         service_status=found.service_status, customer_since=min((f.local(s.opened_at).date() for s in services), default=None),
         service_zone_name=queries.zone_name(conn, found.service_zone_id), contacts=tuple(contacts), services=tuple(_service(s, f=f) for s in services),
-        owed=_owed(conn, customer_id, paid=paid, f=f), usage=tuple(one for one in usage if one is not None), bills=rows,
+        owed=_owed(conn, customer_id, paid=paid, f=f), usage=usage_facts.usages(conn, services, at=f.at), bills=rows,
         timeline=_timeline(conn, customer_id, bills=rows, paid=paid, f=f), has_more_bills=len(bills) > BILLS,
     )  # fmt: skip
 
@@ -74,8 +71,17 @@ def _service(service: ServiceRow, *, f: Formats) -> Service:
         premise_address=f"{service.address_line}, {service.city}", service_status=service.account_status,
         opened_on=service.opened_at.astimezone(zone).date(), closed_on=closed if closed and closed <= f.today else None,
         rate_schedule_name=service.rate_schedule_name, meter_number=service.meter_number, last_reading_at=service.last_reading_at,
-        reading_interval=INTERVALS.get(service.interval_s, f"{service.interval_s} s") if service.channel_id else None,
+        reading_interval=usage_facts.rhythm(service), next_bill_after=None if closed and closed <= f.today else _period_end(service, f=f),
     )  # fmt: skip
+
+
+def _period_end(service: ServiceRow, *, f: Formats) -> date:
+    """The last day of the period that a service is using now, after which its next bill is made: the calendar month, or less where it is closed before."""
+    zone = ZoneInfo(service.timezone)
+    month = max(service.opened_at, f.at).astimezone(zone).date().replace(day=1)
+    end = usage_facts.month_after(month)
+    closed = service.closed_at.astimezone(zone).date() if service.closed_at else end
+    return min(end, closed) - timedelta(days=1)
 
 
 def _owed(conn: Connection, customer_id: UUID, *, paid: list[payments.Payment], f: Formats) -> Owed:

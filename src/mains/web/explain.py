@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
 from mains.base.money import MINOR_UNITS, divide_half_up
-from mains.web.format import Formats, number, percent, quantity, unit_name, words
-from mains.web.views import Line
+from mains.web.format import NBSP, Formats, number, percent, period, plural, quantity, unit_name, words
+from mains.web.views import Dial, Line, MonthUse, RatePart
 
 GROUPS = (("Energy", ("energy",)), ("Demand", ("demand",)), ("Fixed", ("fixed", "minimum")), ("Riders and taxes", ("percent", "tax")))
 """The groups of a bill's lines, in the order they print, with the kinds in each."""
@@ -103,10 +104,67 @@ def quantity_name(line: Line) -> str:
 
 
 def line_name(line: Line) -> str:
-    """A line's label with its time-of-use period and tier."""
-    return " · ".join(
-        [line.label] + ([words(line.period).lower()] if line.period else []) + ([f"tier {line.tier}"] if line.tier is not None else [])
-    )
+    """A line's label with its time-of-use period, its tier, and its days where two rates share the period."""
+    names = [line.label] + ([words(line.period).lower()] if line.period else []) + ([f"tier {line.tier}"] if line.tier is not None else [])
+    if line.part is not None and not line.part.is_whole:
+        names.append(part_days(line.part))
+    return " · ".join(names)
+
+
+def part_days(part: RatePart) -> str:
+    """The days that a rate version prices, without their year."""
+    return period(part.starts_on, part.ends_on).removesuffix(f"{NBSP}{(part.ends_on - timedelta(days=1)).year}")
+
+
+def turned(dial: Dial) -> str:
+    """What a dial gave, as arithmetic that is true: the later figure less the earlier, or over the end of the dial.
+
+    >>> turned(Dial(meter_number="G1", used=Decimal(103), unit="ccf", from_value=Decimal(9980), to_value=Decimal(83), dial_end=Decimal(10000)))
+    '(10,000 − 9,980) + 83 = 103\\xa0ccf'
+    """
+    used = quantity(dial.used, dial.unit)
+    if dial.from_value is None or dial.to_value is None:
+        return used
+    if dial.dial_end is not None:
+        return f"({number(dial.dial_end)} − {number(dial.from_value)}) + {number(dial.to_value)} = {used}"
+    return f"{number(dial.to_value)} − {number(dial.from_value)} = {used}"
+
+
+def converted(dial: Dial, unit: str) -> str:
+    """How what a dial gave becomes the bill's unit; empty where it is that already.
+
+    >>> converted(Dial(meter_number="W1", used=Decimal(2350), unit="gal", factor=Fraction(1, 1000)), "kgal")
+    '÷ 1,000\\xa0gal a kgal = 2.35\\xa0kgal'
+    """
+    if dial.unit == unit and dial.factor == 1:
+        return ""
+    gives = Fraction(dial.used) * dial.factor
+    result = f"{exact_text(gives)}{NBSP}{unit_name(unit)}"
+    if dial.factor.numerator == 1:
+        return f"÷ {number(dial.factor.denominator)}{NBSP}{unit_name(dial.unit)} a {unit_name(unit, Decimal(1))} = {result}"
+    return f"× {exact_text(dial.factor)}{NBSP}{unit_name(unit, Decimal(1))} a {unit_name(dial.unit, Decimal(1))} = {result}"
+
+
+def missing(seconds: int) -> str:
+    """How much was not read, in words.
+
+    >>> missing(4 * 86_400), missing(5400), missing(86_400), missing(900)
+    ('4\\xa0days missing', '1.5\\xa0h missing', '1\\xa0day missing', '15\\xa0min missing')
+    """
+    if seconds >= 86_400:
+        return f"{plural(round(seconds / 86_400), 'day')} missing"
+    return f"{number(Decimal(seconds) / 3600, digits=1).removesuffix('.0')}{NBSP}h missing" if seconds >= 3600 else f"{seconds // 60}{NBSP}min missing"
+
+
+def month_state(month: MonthUse) -> str:
+    """What to say beside a month's number; empty where it is whole and measured."""
+    if month.is_outside:
+        return "not served"
+    if month.quantity is None:
+        return "not over, not read yet" if month.is_open else "nothing read"
+    said = [missing(month.missing_s)] if month.missing_s else []
+    said += ["partly estimated"] if month.is_estimated else []
+    return ", ".join(said + (["not over"] if month.is_open else []))
 
 
 def spans(numbers: Sequence[int]) -> str:

@@ -1,6 +1,7 @@
 """The home page, the lists and the search, gathered."""
 
 from collections import defaultdict
+from dataclasses import replace
 from decimal import Decimal
 
 from psycopg import Connection
@@ -12,6 +13,10 @@ from mains.web import queries
 from mains.web.format import Formats, count, number, percent
 from mains.web.views import COMMODITIES, BillRun, HeldBill, Hit, HomePage, ImportBatch, QuarantineReason, SearchPage, Tile
 
+EMPTY = 50
+"""So many deliveries without a reading are looked past for those that have some."""
+FORMATS = {"arrays": "direct load", "green-button": "Green Button", "nem12": "NEM12", "csv-long": "CSV, long", "csv-wide": "CSV, wide"}
+"""How a format is called on a page."""
 HITS = 6
 """Most things of a kind that a search shows."""
 
@@ -30,15 +35,16 @@ def home_page(conn: Connection, *, f: Formats) -> HomePage:
 
 
 def imports(conn: Connection, *, limit: int = 50) -> tuple[ImportBatch, ...]:
-    """The latest deliveries, with what was set aside of each and why."""
-    batches = metering.batches_page(conn, limit=limit)
+    """The latest deliveries that had a reading in them or were interrupted, with what was set aside of each and why."""
+    batches = [batch for batch in metering.batches_page(conn, limit=limit + EMPTY) if batch.readings_found or batch.finished_at is None][:limit]
     reasons: dict[int, list[QuarantineReason]] = defaultdict(list)
     for aside in queries.quarantine_reasons(conn, [batch.batch_id for batch in batches]):
         reason = QuarantineReason(code=aside.code, count=aside.readings, example=aside.message.rstrip("."), cure=aside.cure.rstrip("."), line=aside.line)
         reasons[aside.batch_id].append(reason)
     return tuple(
         ImportBatch(
-            batch_id=batch.batch_id, file_name=batch.source, file_format=batch.format, received_at=batch.received_at, accepted=batch.readings_accepted,
+            batch_id=batch.batch_id, file_name=batch.source.rpartition("/")[2] or batch.source, file_format=FORMATS.get(batch.format, batch.format),
+            received_at=batch.received_at, accepted=batch.readings_accepted,
             new=batch.readings_new, changed=batch.readings_changed, quarantined=batch.readings_quarantined,
             status="done" if batch.finished_at else "interrupted", reasons=tuple(reasons[batch.batch_id]),
         )
@@ -48,7 +54,12 @@ def imports(conn: Connection, *, limit: int = 50) -> tuple[ImportBatch, ...]:
 
 def held_bills(conn: Connection, *, limit: int = 200) -> tuple[HeldBill, ...]:
     """Bills that wait for a person, oldest first."""
-    return tuple(queries.held_bills(conn, limit=limit))
+    return tuple(replace(bill, reason=_sentence(bill.reason), cure=_sentence(bill.cure)) for bill in queries.held_bills(conn, limit=limit))
+
+
+def _sentence(text: str) -> str:
+    """Words that begin with a large letter, as a list shows them."""
+    return text[:1].upper() + text[1:]
 
 
 def search_page(conn: Connection, asked: str) -> SearchPage:

@@ -18,7 +18,10 @@ _sql = Statements("mains.web", "queries.sql")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceRow:
-    """One agreement with place, rate, meter and main channel; `interval_s` None for a dial. `last_reading_at` is the end of what was read last."""
+    """One agreement with place, rate, meter and main channel; `interval_s` None for a dial, of which `reads_lately` counts the reads of its last 35 days.
+
+    `last_reading_at` is the end of what was read last; `billed_unit` the unit of the bills, None before the first.
+    """
 
     account_id: UUID
     account_number: str
@@ -34,6 +37,8 @@ class ServiceRow:
     channel_id: int | None
     interval_s: int | None
     last_reading_at: datetime | None
+    reads_lately: int | None
+    billed_unit: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,7 @@ class ChannelRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountPlace:
-    """Whose an agreement is, where it is supplied, in which zone of time."""
+    """Whose an agreement is, where it is supplied, from when to when, in which zone of time, in which unit it is billed (None before the first bill)."""
 
     account_id: UUID
     customer_id: UUID
@@ -60,7 +65,28 @@ class AccountPlace:
     commodity: str
     premise_address: str
     timezone: str
-    meter_number: str | None
+    opened_at: datetime
+    closed_at: datetime | None
+    billed_unit: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDays:
+    """Stored days of a channel that have one version; dates of its standard time."""
+
+    version: int
+    days: int
+    first_day: date
+    last_day: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """The bill before a bill, the one in its place, and who made it; None where there is none."""
+
+    previous_id: UUID | None
+    replaced_by: UUID | None
+    calculated_by: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,17 +144,24 @@ def channels_of_account(conn: Connection, account_id: UUID, *, from_at: datetime
         return cursor.execute(_sql.channels_of_account, {"account_id": account_id, "from_at": from_at, "to_at": to_at}).fetchall()
 
 
-def place_of_account(conn: Connection, account_id: UUID, *, from_at: datetime, to_at: datetime) -> AccountPlace:
-    """Where an agreement is supplied, and through which meter in [from_at, to_at).
+def place_of_account(conn: Connection, account_id: UUID, *, customer_id: UUID | None = None) -> AccountPlace:
+    """Where an agreement is supplied, and whose it is.
 
     Raises:
-        NotFound: there is no such agreement here.
+        NotFound: there is no such agreement here, or it is not that customer's.
     """
     with conn.cursor(row_factory=class_row(AccountPlace)) as cursor:
-        found = cursor.execute(_sql.place_of_account, {"account_id": account_id, "from_at": from_at, "to_at": to_at}).fetchone()
-    if found is None:
-        raise NotFound(f"there is no account {account_id} here", cure="open it from its customer's page")
+        found = cursor.execute(_sql.place_of_account, {"account_id": account_id}).fetchone()
+    if found is None or (customer_id is not None and found.customer_id != customer_id):
+        raise NotFound(f"there is no account {account_id}{' of this customer' if customer_id else ''} here", cure="open it from its customer's page")
     return found
+
+
+def stored_days(conn: Connection, channel_id: int, *, from_at: datetime, to_at: datetime, as_of: datetime | None = None) -> list[StoredDays]:
+    """The stored days of a channel in [from_at, to_at), by version; as the store held them at `as_of` where one is given."""
+    statement = _sql.stored_days if as_of is None else _sql.stored_days_as_of
+    with conn.cursor(row_factory=class_row(StoredDays)) as cursor:
+        return cursor.execute(statement, {"channel_id": channel_id, "from_at": from_at, "to_at": to_at, "as_of": as_of}).fetchall()
 
 
 def zone_name(conn: Connection, zone_id: UUID | None) -> str | None:
@@ -142,10 +175,11 @@ def receivable_of_bills(conn: Connection, bill_ids: Iterable[UUID]) -> dict[UUID
     return dict(conn.execute(_sql.receivable_of_bills, {"bill_ids": list(bill_ids)}).fetchall())
 
 
-def bills_around(conn: Connection, bill_id: UUID) -> tuple[UUID | None, UUID | None]:
-    """The bill before this one, and the one in its place."""
-    row = conn.execute(_sql.bills_around, {"bill_id": bill_id}).fetchone()
-    return (row[0], row[1]) if row else (None, None)
+def around_bill(conn: Connection, bill_id: UUID) -> Around:
+    """The bill before this one, the one in its place, and who made it."""
+    with conn.cursor(row_factory=class_row(Around)) as cursor:
+        found = cursor.execute(_sql.bills_around, {"bill_id": bill_id}).fetchone()
+    return found or Around(previous_id=None, replaced_by=None, calculated_by=None)
 
 
 def events_of_customer(conn: Connection, customer_id: UUID, *, at: datetime, limit: int) -> list[Event]:

@@ -1,11 +1,9 @@
 -- name: services_of_customer
--- The agreements of a customer, open ones first, with place, rate, the meter that hangs there last and its main channel.
+-- The agreements of a customer, open ones first, with place, rate, the meter that hangs there last and its main channel, up to when it was read, how many reads its last
+-- 35 days have where it is a dial, and the unit of their bills.
 SELECT a.account_id, a.account_number, a.commodity, a.account_status, sp.timezone, p.address_line, p.city, lower(a.active_period) AS opened_at, upper(a.active_period) AS closed_at,
-       r.rate_schedule_name, i.meter_number, i.channel_id, i.interval_s,
-       CASE WHEN i.interval_s IS NULL
-            THEN (SELECT max(d.read_at) FROM metering.register_reads d WHERE d.channel_id = i.channel_id AND d.is_current)
-            ELSE (SELECT b.block_start + make_interval(secs => b.interval_s * b.n_valid) FROM metering.interval_blocks b
-                  WHERE b.channel_id = i.channel_id ORDER BY b.block_start DESC LIMIT 1) END AS last_reading_at
+       r.rate_schedule_name, i.meter_number, i.channel_id, i.interval_s, least(stored.last_at, upper(a.active_period)) AS last_reading_at, stored.reads_lately,
+       (SELECT b.usage_unit FROM billing.bills b WHERE b.account_id = a.account_id AND b.billing_status <> 'cancelled' ORDER BY b.billing_period_start DESC LIMIT 1) AS billed_unit
 FROM customers.service_accounts a
 JOIN customers.service_points sp ON sp.service_point_id = a.service_point_id
 JOIN customers.premises p ON p.premise_id = sp.premise_id
@@ -18,6 +16,16 @@ LEFT JOIN LATERAL (
     LEFT JOIN metering.channels c ON c.meter_id = m.meter_id AND c.commodity = a.commodity AND c.flow IN ('delivered', 'net', 'total') AND c.quantity IN ('energy', 'volume', 'heat')
     WHERE mi.service_point_id = a.service_point_id AND mi.installed_period && a.active_period
     ORDER BY mi.installed_period DESC, c.channel_id LIMIT 1) AS i ON true
+LEFT JOIN LATERAL (
+    SELECT max(d.read_at) AS last_at, count(*) FILTER (WHERE d.read_at > (
+               SELECT max(l.read_at) FROM metering.register_reads l
+               WHERE l.channel_id = i.channel_id AND l.is_current AND l.read_at < coalesce(upper(a.active_period), 'infinity') + interval '12 hours') - interval '35 days') AS reads_lately
+    FROM metering.register_reads d
+    WHERE i.interval_s IS NULL AND d.channel_id = i.channel_id AND d.is_current AND d.read_at < coalesce(upper(a.active_period), 'infinity') + interval '12 hours'
+    UNION ALL
+    (SELECT b.block_start + make_interval(secs => b.interval_s * b.n_valid), 0 FROM metering.interval_blocks b
+     WHERE i.interval_s IS NOT NULL AND b.channel_id = i.channel_id AND b.block_start < coalesce(upper(a.active_period), 'infinity') ORDER BY b.block_start DESC LIMIT 1)
+    ORDER BY 1 DESC NULLS LAST LIMIT 1) AS stored ON true
 WHERE a.customer_id = %(customer_id)s
 ORDER BY upper(a.active_period) IS NOT NULL, array_position(ARRAY['electric', 'gas', 'water', 'sewer', 'telecom'], a.commodity), a.account_number;
 
@@ -34,10 +42,10 @@ WHERE a.account_id = %(account_id)s AND NOT isempty(span.period)
 ORDER BY lower(span.period), c.channel_id;
 
 -- name: place_of_account
--- Where an agreement is supplied, through which meter last, and in which zone of time.
+-- Whose an agreement is, where it is supplied, from when to when, in which zone of time, and the unit of its bills.
 SELECT a.account_id, a.customer_id, c.full_name, a.commodity, concat_ws(', ', p.address_line, p.city) AS premise_address, sp.timezone,
-       (SELECT m.meter_number FROM devices.meter_installations i JOIN devices.meters m ON m.meter_id = i.meter_id
-        WHERE i.service_point_id = a.service_point_id AND i.installed_period && tstzrange(%(from_at)s, %(to_at)s) ORDER BY i.installed_period DESC LIMIT 1) AS meter_number
+       lower(a.active_period) AS opened_at, upper(a.active_period) AS closed_at,
+       (SELECT b.usage_unit FROM billing.bills b WHERE b.account_id = a.account_id AND b.billing_status <> 'cancelled' ORDER BY b.billing_period_start DESC LIMIT 1) AS billed_unit
 FROM customers.service_accounts a
 JOIN customers.customers c ON c.customer_id = a.customer_id
 JOIN customers.service_points sp ON sp.service_point_id = a.service_point_id
@@ -53,30 +61,84 @@ SELECT zone_name FROM network.service_zones WHERE zone_id = %(zone_id)s;
 SELECT bill_id, sum(amount) AS amount FROM payments.ledger_entries WHERE bill_id = ANY (%(bill_ids)s) AND ledger_account = 'receivable' GROUP BY bill_id;
 
 -- name: bills_around
--- The bill before a bill of the same agreement, and the one that stands in its place after it was cancelled.
+-- The bill before a bill of the same agreement, the one that stands in its place after it was cancelled, and who ran the run that made it.
 SELECT (SELECT o.bill_id FROM billing.bills o WHERE o.account_id = b.account_id AND o.billing_status <> 'cancelled' AND o.billing_period_end <= b.billing_period_start
         ORDER BY o.billing_period_end DESC LIMIT 1) AS previous_id,
        (SELECT o.bill_id FROM billing.bills o WHERE o.account_id = b.account_id AND o.billing_period_start = b.billing_period_start AND o.revision > b.revision
-        ORDER BY o.revision DESC LIMIT 1) AS replaced_by
-FROM billing.bills b WHERE b.bill_id = %(bill_id)s;
+        ORDER BY o.revision DESC LIMIT 1) AS replaced_by,
+       r.actor AS calculated_by
+FROM billing.bills b LEFT JOIN billing.bill_runs r ON r.bill_run_id = b.bill_run_id WHERE b.bill_id = %(bill_id)s;
 
 -- name: events_of_customer
--- What happened to a customer beside bills and payments, newest first: agreements begun and ended, tickets, contacts, steps of collection.
-SELECT lower(a.active_period) AS at, 'service' AS kind, initcap(a.commodity) || ' service began' AS title, 'Account ' || a.account_number AS detail, 'calm' AS tone
+-- What happened to a customer beside bills and payments, newest first: agreements begun and ended, rates and prices that changed, meters exchanged, bills held, tickets, contacts,
+-- steps of collection.
+SELECT at, kind, title, detail, tone, href FROM (
+SELECT lower(a.active_period) AS at, 'service' AS kind, initcap(a.commodity) || ' service began' AS title, 'Account ' || a.account_number AS detail, 'calm' AS tone, NULL AS href
 FROM customers.service_accounts a WHERE a.customer_id = %(customer_id)s
 UNION ALL
-SELECT upper(a.active_period), 'service', initcap(a.commodity) || ' service ended', 'Account ' || a.account_number, 'off'
-FROM customers.service_accounts a WHERE a.customer_id = %(customer_id)s AND upper(a.active_period) <= %(at)s
+SELECT upper(a.active_period), 'service', initcap(a.commodity) || ' service ended', 'Account ' || a.account_number, 'off', NULL
+FROM customers.service_accounts a WHERE a.customer_id = %(customer_id)s
 UNION ALL
-SELECT t.opened_at, 'ticket', t.subject, 'Ticket ' || t.ticket_number || ', ' || t.ticket_status, CASE WHEN t.is_complaint THEN 'live' ELSE 'calm' END
+SELECT lower(r.effective_period)::timestamp AT TIME ZONE sp.timezone, 'rate', initcap(a.commodity) || ' rate changed', 'To ' || s.rate_schedule_name, 'calm', NULL
+FROM customers.service_accounts a JOIN customers.service_points sp ON sp.service_point_id = a.service_point_id
+JOIN customers.rate_assignments r ON r.account_id = a.account_id JOIN rates.rate_schedules s ON s.rate_schedule_id = r.rate_schedule_id
+WHERE a.customer_id = %(customer_id)s AND lower(r.effective_period) > (lower(a.active_period) AT TIME ZONE sp.timezone)::date
+UNION ALL
+SELECT lower(v.effective_period)::timestamp AT TIME ZONE sp.timezone, 'rate', initcap(a.commodity) || ' price changed', s.rate_schedule_name || ', version ' || v.version_number, 'calm', NULL
+FROM customers.service_accounts a JOIN customers.service_points sp ON sp.service_point_id = a.service_point_id
+JOIN customers.rate_assignments r ON r.account_id = a.account_id JOIN rates.rate_schedules s ON s.rate_schedule_id = r.rate_schedule_id
+JOIN rates.rate_versions v ON v.rate_schedule_id = s.rate_schedule_id AND r.effective_period @> lower(v.effective_period) AND lower(v.effective_period) > lower(r.effective_period)
+WHERE a.customer_id = %(customer_id)s AND a.active_period @> (lower(v.effective_period)::timestamp AT TIME ZONE sp.timezone)
+UNION ALL
+SELECT lower(i.installed_period), 'meter', initcap(a.commodity) || ' meter exchanged', old.meter_number || ' taken down, ' || m.meter_number || ' hung', 'calm', NULL
+FROM customers.service_accounts a
+JOIN devices.meter_installations i ON i.service_point_id = a.service_point_id AND a.active_period @> lower(i.installed_period) AND lower(i.installed_period) > lower(a.active_period)
+JOIN devices.meters m ON m.meter_id = i.meter_id AND m.commodity = a.commodity
+JOIN LATERAL (
+    SELECT om.meter_number FROM devices.meter_installations oi JOIN devices.meters om ON om.meter_id = oi.meter_id
+    WHERE oi.service_point_id = a.service_point_id AND om.commodity = a.commodity AND upper(oi.installed_period) <= lower(i.installed_period)
+    ORDER BY oi.installed_period DESC LIMIT 1) AS old ON true
+WHERE a.customer_id = %(customer_id)s
+UNION ALL
+SELECT e.found_at, 'bill', 'Bill held', concat(initcap(a.commodity), ', from ', to_char(e.billing_period_start, 'FMDD Mon YYYY'), ': ', e.message), 'live', '/billing/exceptions'
+FROM customers.service_accounts a JOIN billing.bill_exceptions e ON e.account_id = a.account_id
+WHERE a.customer_id = %(customer_id)s AND e.exception_status = 'open'
+UNION ALL
+SELECT t.opened_at, 'ticket', t.subject, 'Ticket ' || t.ticket_number || ', ' || t.ticket_status, CASE WHEN t.is_complaint THEN 'live' ELSE 'calm' END, NULL
 FROM customers.support_tickets t WHERE t.customer_id = %(customer_id)s
 UNION ALL
-SELECT c.contacted_at, 'contact', c.topic, CASE c.direction WHEN 'inbound' THEN 'They wrote or called, by ' ELSE 'We wrote or called, by ' END || c.channel, 'calm'
+SELECT c.contacted_at, 'contact', c.topic, CASE c.direction WHEN 'inbound' THEN 'They wrote or called, by ' ELSE 'We wrote or called, by ' END || c.channel, 'calm', NULL
 FROM customers.contacts c WHERE c.customer_id = %(customer_id)s
 UNION ALL
-SELECT s.taken_at, 'collection', initcap(replace(s.step, '_', ' ')), coalesce(s.reason, ''), 'alarm'
+SELECT s.taken_at, 'collection', initcap(replace(s.step, '_', ' ')), coalesce(s.reason, ''), 'alarm', NULL
 FROM payments.collection_steps s WHERE s.customer_id = %(customer_id)s
-ORDER BY at DESC LIMIT %(limit)s;
+) AS event
+WHERE at <= %(at)s
+ORDER BY at DESC, title LIMIT %(limit)s;
+
+-- name: stored_days
+-- The stored days of a channel that touch a stretch of time, by version; dates are of its standard time.
+SELECT version, count(*)::integer AS days, min((block_start AT TIME ZONE 'UTC' + make_interval(mins => utc_offset_min))::date) AS first_day,
+       max((block_start AT TIME ZONE 'UTC' + make_interval(mins => utc_offset_min))::date) AS last_day
+FROM metering.interval_blocks
+WHERE channel_id = %(channel_id)s AND block_start > %(from_at)s::timestamptz - interval '1 day' AND block_start < %(to_at)s
+GROUP BY version ORDER BY version;
+
+-- name: stored_days_as_of
+-- The same as the store held them at an instant.
+SELECT version, count(*)::integer AS days, min((block_start AT TIME ZONE 'UTC' + make_interval(mins => utc_offset_min))::date) AS first_day,
+       max((block_start AT TIME ZONE 'UTC' + make_interval(mins => utc_offset_min))::date) AS last_day
+FROM (
+    SELECT DISTINCT ON (stood.block_start) stood.* FROM (
+        SELECT block_start, version, utc_offset_min FROM metering.interval_block_history
+        WHERE channel_id = %(channel_id)s AND block_start > %(from_at)s::timestamptz - interval '1 day' AND block_start < %(to_at)s AND replaced_at > %(as_of)s
+        UNION ALL
+        SELECT block_start, version, utc_offset_min FROM metering.interval_blocks
+        WHERE channel_id = %(channel_id)s AND block_start > %(from_at)s::timestamptz - interval '1 day' AND block_start < %(to_at)s
+    ) AS stood
+    ORDER BY stood.block_start, stood.version
+) AS then_current
+GROUP BY version ORDER BY version;
 
 -- name: counts
 -- The utility in numbers: customers served, open agreements by commodity, readings taken in, when the last delivery came, and bills held.

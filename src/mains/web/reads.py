@@ -51,15 +51,15 @@ class PageReads:
 
     def usage_of_month(self, customer_id: UUID, account_id: UUID, month: date) -> views.UsageDetail:
         """The days of one month of one account."""
-        with self._reading() as (conn, _):
-            place = queries.place_of_account(conn, account_id, from_at=self.at, to_at=self.at)
-            return usage_facts.usage_of_month(conn, place, month, path=customer_facts.usage_path(customer_id, account_id))
+        with self._reading() as (conn, f):
+            place = queries.place_of_account(conn, account_id, customer_id=customer_id)
+            return usage_facts.usage_of_month(conn, place, month, at=f.at, path=customer_facts.usage_path(customer_id, account_id))
 
     def usage_of_day(self, customer_id: UUID, account_id: UUID, day: date) -> views.UsageDetail:
         """The hours of one day of one account."""
-        with self._reading() as (conn, _):
-            place = queries.place_of_account(conn, account_id, from_at=self.at, to_at=self.at)
-            return usage_facts.usage_of_day(conn, place, day, path=customer_facts.usage_path(customer_id, account_id))
+        with self._reading() as (conn, f):
+            place = queries.place_of_account(conn, account_id, customer_id=customer_id)
+            return usage_facts.usage_of_day(conn, place, day, at=f.at, path=customer_facts.usage_path(customer_id, account_id))
 
     def bill(self, bill_id: UUID) -> views.BillPage:
         """One bill, explained."""

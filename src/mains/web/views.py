@@ -158,7 +158,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One service account: what is supplied, where, through which meter, at which rate."""
+    """One service account: what is supplied, where, through which meter, at which rate; `next_bill_after` is the last day of the period that is being used now."""
 
     account_id: UUID
     account_number: str
@@ -171,7 +171,7 @@ class Service:
     meter_number: str | None
     last_reading_at: datetime | None
     reading_interval: str | None
-    next_bill_on: date | None = None
+    next_bill_after: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,13 +192,17 @@ class Owed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonthUse:
-    """What one service used in one calendar month; None where nothing was read, `is_outside` where it was not served then."""
+    """What one service used in one calendar month; None where nothing was read, `is_outside` where it was not served then, `is_open` where the month is not over.
+
+    `missing_s` is how many seconds of it should have been read by now and were not.
+    """
 
     month: date
     quantity: Decimal | None
     is_estimated: bool = False
-    is_partial: bool = False
+    is_open: bool = False
     is_outside: bool = False
+    missing_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +236,7 @@ class Point:
 class UsageDetail:
     """The days of a month, or the hours of a day, of one account.
 
-    `step` is day or hour; `last_year_label` names what it is held against.
+    `step` is day or hour; `last_year_label` names what it is held against; `empty_note` says why there is nothing to see where the meter is read less often.
     """
 
     account_id: UUID
@@ -247,6 +251,7 @@ class UsageDetail:
     back_href: str | None = None
     earlier_href: str | None = None
     later_href: str | None = None
+    empty_note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,10 +308,32 @@ class CustomerPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RatePart:
+    """A part of a bill's period, local dates [starts_on, ends_on), and the rate version that prices it; `is_whole` where one version prices all of it."""
+
+    part_no: int
+    rate_schedule_name: str
+    version_number: int
+    version_hash: str
+    starts_on: date
+    ends_on: date
+    is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BilledMeter:
+    """A meter that measured a bill's period, and the instants [from_at, to_at) for which it did."""
+
+    meter_number: str
+    from_at: datetime
+    to_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """One line of a bill: quantity × price (× factor) = amount, and where that comes from.
 
-    `factor` is a part of a period, 1 or None for the whole; a line that is a share of other lines has `share` and no quantity or price.
+    `factor` is a part of a period, 1 or None for the whole; a line that is a share of other lines has `share` and no quantity or price; `part` is what priced it.
     """
 
     line_no: int
@@ -325,6 +352,7 @@ class Line:
     clause: str | None = None
     formula: str | None = None
     base_lines: tuple[int, ...] = ()
+    part: RatePart | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,17 +399,28 @@ class DayTotal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegisterRead:
-    """A reading of a meter's dial."""
+class Dial:
+    """What the dial of one meter gave: `used` in `unit`, times `factor` the quantity in the bill's unit.
 
-    read_at: datetime
-    value: Decimal
-    quality: str = "actual"
+    Figures are None where usages were delivered instead of them; `dial_end` is a whole turn where the dial passed its last figure and began again.
+    """
+
+    meter_number: str
+    used: Decimal
+    unit: str
+    factor: Fraction = Fraction(1)
+    from_value: Decimal | None = None
+    to_value: Decimal | None = None
+    from_read_at: datetime | None = None
+    to_read_at: datetime | None = None
+    from_quality: str = "actual"
+    to_quality: str = "actual"
+    dial_end: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
-    """What the meter measured in a bill's period, at the finest grain there is: hours, else days, else the two dial reads.
+    """What the meter measured in a bill's period, at the finest grain there is: hours, else days, else the dials.
 
     The days' sum is `quantity`.
     """
@@ -393,14 +432,14 @@ class Readings:
     source: str
     hours: tuple[Hour, ...] = ()
     periods: tuple[PeriodTotal, ...] = ()
-    reads: tuple[RegisterRead, ...] = ()
+    dials: tuple[Dial, ...] = ()
     estimated: Decimal = Decimal(0)
     clock_note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockVersion:
-    """The stored days of one channel that a bill was priced from."""
+    """The stored days of one channel that a bill was priced from, those of one version; `channel` is its meter and register."""
 
     channel: str
     first_day: date
@@ -413,12 +452,10 @@ class BlockVersion:
 class Inputs:
     """What a bill was frozen with, so that it can be recomputed byte for byte. `verify_state` is same, differs or unchecked."""
 
-    rate_schedule_name: str
-    rate_version_hash: str
-    rate_effective_from: date
     inputs_hash: str
     calculated_at: datetime
     calculated_by: str
+    engine: str
     blocks: tuple[BlockVersion, ...]
     verify_state: str = "unchecked"
     verified_at: datetime | None = None
@@ -455,8 +492,8 @@ class BillPage:
     account_number: str
     commodity: str
     premise_address: str
-    meter_number: str | None
-    rate_schedule_name: str
+    meters: tuple[BilledMeter, ...]
+    parts: tuple[RatePart, ...]
     billing_period_start: date
     billing_period_end: date
     issued_at: datetime | None
