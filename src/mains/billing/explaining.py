@@ -213,7 +213,7 @@ def _segments(service: Service, versions: dict[UUID, StoredVersion]) -> tuple[Ex
                 document_sha256=frozen["document_sha256"],
                 from_date=frozen["from_date"],
                 to_date=frozen["to_date"],
-            )  # fmt: skip
+            )
         )
     return tuple(found)
 

@@ -110,7 +110,7 @@ class RegisterUsage:
 def interval_usage(conn: Connection, services: Sequence[Service], *, as_of: datetime | None = None) -> IntervalUsage:
     """Intervals of services of one shape over their period; `as_of` reads what the store held at that instant instead of now."""
     from_at, to_at = services[0].period
-    interval_s = services[0].channels[0].interval_s
+    interval_s = next(span.interval_s for span in services[0].channels)
     assert interval_s is not None  # services of this shape have intervals
     steps = {span.units_per_step * UNITS[span.unit].factor / UNITS["kWh"].factor for service in services for span in service.channels}
     decimals = max(exact_decimals(step) for step in steps)
