@@ -125,9 +125,10 @@ def interval_usage(conn: Connection, services: Sequence[Service], *, as_of: date
     values, quality = loaded.values[order].astype(np.int64), loaded.quality[order]
     is_missing = loaded.values[order] == MISSING
     for number, service in enumerate(services):
+        first = service.channels[0]
         if len(service.channels) > 1:
             _lay_together(number, service, row_of, loaded, interval_s, values, quality, is_missing)
-        elif (whole := _whole(service.channels[0], decimals)) != 1:
+        elif (whole := _whole(first, decimals)) != 1:
             values[number] *= whole
     values[is_missing] = -1
     return IntervalUsage(
