@@ -56,7 +56,7 @@ def looking_at(chromium, address, *, width=1280, theme="light"):
         lambda request: page.complaints.append(request.url) if not request.url.startswith(("http://127.0.0.1", "data:")) else None,
     )
     page.goto(address)
-    page.wait_for_load_state("networkidle")
+    page.wait_for_function("window.htmx && document.readyState === 'complete' || document.body.classList.contains('bare')")
     yield page
     context.close()
 

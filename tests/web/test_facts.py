@@ -172,7 +172,7 @@ def test_an_exchanged_meter_is_named_beside_the_one_before(town, pages):
     text = shown("bill.html", pages, bill=bill)
     assert f"The meter was exchanged on 21 Oct 2026, 10:00 CDT: {bill.meters[0].meter_number} measured until then" in text
     assert f"Meters {bill.meters[0].meter_number}, then {bill.meters[1].meter_number}" in bill.readings.source
-    assert any(event.title == "Electric meter exchanged" for event in pages.customer(town.ada).timeline)
+    assert any(event.title == "Electricity meter exchanged" for event in pages.customer(town.ada).timeline)
 
 
 def test_what_a_bill_was_made_from_is_named_as_people_know_it(town, pages):
@@ -247,7 +247,7 @@ def test_the_timeline_has_held_bills_and_prices_that_changed(town, pages):
     held = next(event for event in timeline if event.title == "Bill held")
     assert held.href == "/billing/exceptions"
     assert "from 1 Sep 2026" in held.detail
-    assert any(event.title == "Electric price changed" and event.detail == "Home, version 2" for event in timeline)
+    assert any(event.title == "Electricity price changed" and event.detail == "Home, version 2" for event in timeline)
 
 
 def test_imports_show_what_had_readings(town, pages):

@@ -181,7 +181,7 @@ def reason(part: Part) -> Reason:
         case "tiers":
             return Reason(name="Tiers", text=f"More of it in {'dearer' if more else 'cheaper'} tiers.")
         case "rate":
-            return Reason(name="Another rate", text="Not all of both bills is priced by the same rate.")
+            return Reason(name="Another rate", text="At least in part another rate than that of the last bill.")
         case "demand" if before is not None and now is not None:
             return Reason(name="Highest demand", text=f"{quantity(now, 'kW')} instead of {quantity(before, 'kW')}.")
         case "fixed":

@@ -73,24 +73,24 @@ FROM billing.bills b LEFT JOIN billing.bill_runs r ON r.bill_run_id = b.bill_run
 -- What happened to a customer beside bills and payments, newest first: agreements begun and ended, rates and prices that changed, meters exchanged, bills held, tickets, contacts,
 -- steps of collection.
 SELECT at, kind, title, detail, tone, href FROM (
-SELECT lower(a.active_period) AS at, 'service' AS kind, initcap(a.commodity) || ' service began' AS title, 'Account ' || a.account_number AS detail, 'calm' AS tone, NULL AS href
+SELECT lower(a.active_period) AS at, 'service' AS kind, replace(initcap(a.commodity), 'Electric', 'Electricity') || ' service began' AS title, 'Account ' || a.account_number AS detail, 'calm' AS tone, NULL AS href
 FROM customers.service_accounts a WHERE a.customer_id = %(customer_id)s
 UNION ALL
-SELECT upper(a.active_period), 'service', initcap(a.commodity) || ' service ended', 'Account ' || a.account_number, 'off', NULL
+SELECT upper(a.active_period), 'service', replace(initcap(a.commodity), 'Electric', 'Electricity') || ' service ended', 'Account ' || a.account_number, 'off', NULL
 FROM customers.service_accounts a WHERE a.customer_id = %(customer_id)s
 UNION ALL
-SELECT lower(r.effective_period)::timestamp AT TIME ZONE sp.timezone, 'rate', initcap(a.commodity) || ' rate changed', 'To ' || s.rate_schedule_name, 'calm', NULL
+SELECT lower(r.effective_period)::timestamp AT TIME ZONE sp.timezone, 'rate', replace(initcap(a.commodity), 'Electric', 'Electricity') || ' rate changed', 'To ' || s.rate_schedule_name, 'calm', NULL
 FROM customers.service_accounts a JOIN customers.service_points sp ON sp.service_point_id = a.service_point_id
 JOIN customers.rate_assignments r ON r.account_id = a.account_id JOIN rates.rate_schedules s ON s.rate_schedule_id = r.rate_schedule_id
 WHERE a.customer_id = %(customer_id)s AND lower(r.effective_period) > (lower(a.active_period) AT TIME ZONE sp.timezone)::date
 UNION ALL
-SELECT lower(v.effective_period)::timestamp AT TIME ZONE sp.timezone, 'rate', initcap(a.commodity) || ' price changed', s.rate_schedule_name || ', version ' || v.version_number, 'calm', NULL
+SELECT lower(v.effective_period)::timestamp AT TIME ZONE sp.timezone, 'rate', replace(initcap(a.commodity), 'Electric', 'Electricity') || ' price changed', s.rate_schedule_name || ', version ' || v.version_number, 'calm', NULL
 FROM customers.service_accounts a JOIN customers.service_points sp ON sp.service_point_id = a.service_point_id
 JOIN customers.rate_assignments r ON r.account_id = a.account_id JOIN rates.rate_schedules s ON s.rate_schedule_id = r.rate_schedule_id
 JOIN rates.rate_versions v ON v.rate_schedule_id = s.rate_schedule_id AND r.effective_period @> lower(v.effective_period) AND lower(v.effective_period) > lower(r.effective_period)
 WHERE a.customer_id = %(customer_id)s AND a.active_period @> (lower(v.effective_period)::timestamp AT TIME ZONE sp.timezone)
 UNION ALL
-SELECT lower(i.installed_period), 'meter', initcap(a.commodity) || ' meter exchanged', old.meter_number || ' taken down, ' || m.meter_number || ' hung', 'calm', NULL
+SELECT lower(i.installed_period), 'meter', replace(initcap(a.commodity), 'Electric', 'Electricity') || ' meter exchanged', old.meter_number || ' taken down, ' || m.meter_number || ' hung', 'calm', NULL
 FROM customers.service_accounts a
 JOIN devices.meter_installations i ON i.service_point_id = a.service_point_id AND a.active_period @> lower(i.installed_period) AND lower(i.installed_period) > lower(a.active_period)
 JOIN devices.meters m ON m.meter_id = i.meter_id AND m.commodity = a.commodity
@@ -100,7 +100,7 @@ JOIN LATERAL (
     ORDER BY oi.installed_period DESC LIMIT 1) AS old ON true
 WHERE a.customer_id = %(customer_id)s
 UNION ALL
-SELECT e.found_at, 'bill', 'Bill held', concat(initcap(a.commodity), ', from ', to_char(e.billing_period_start, 'FMDD Mon YYYY'), ': ', e.message), 'live', '/billing/exceptions'
+SELECT e.found_at, 'bill', 'Bill held', concat(replace(initcap(a.commodity), 'Electric', 'Electricity'), ', from ', to_char(e.billing_period_start, 'FMDD Mon YYYY'), ': ', e.message), 'live', '/billing/exceptions'
 FROM customers.service_accounts a JOIN billing.bill_exceptions e ON e.account_id = a.account_id
 WHERE a.customer_id = %(customer_id)s AND e.exception_status = 'open'
 UNION ALL
@@ -178,16 +178,16 @@ ORDER BY e.found_at, a.account_number LIMIT %(limit)s;
      JOIN customers.premises p ON p.premise_id = sp.premise_id WHERE a.customer_id = c.customer_id ORDER BY a.account_number LIMIT 1)) AS detail
  FROM customers.customers c WHERE c.full_name ILIKE %(inside)s OR c.customer_number ILIKE %(begins)s ORDER BY c.full_name, c.customer_number LIMIT %(limit)s)
 UNION ALL
-(SELECT 'account', a.customer_id, a.account_number, concat_ws(' · ', initcap(a.commodity), c.full_name)
+(SELECT 'account', a.customer_id, a.account_number, concat_ws(' · ', replace(initcap(a.commodity), 'Electric', 'Electricity'), c.full_name)
  FROM customers.service_accounts a JOIN customers.customers c ON c.customer_id = a.customer_id WHERE a.account_number ILIKE %(begins)s ORDER BY a.account_number LIMIT %(limit)s)
 UNION ALL
-(SELECT 'meter', a.customer_id, m.meter_number, concat_ws(' · ', initcap(m.commodity), c.full_name)
+(SELECT 'meter', a.customer_id, m.meter_number, concat_ws(' · ', replace(initcap(m.commodity), 'Electric', 'Electricity'), c.full_name)
  FROM devices.meters m JOIN devices.meter_installations i ON i.meter_id = m.meter_id
  JOIN customers.service_accounts a ON a.service_point_id = i.service_point_id AND a.active_period && i.installed_period
  JOIN customers.customers c ON c.customer_id = a.customer_id
  WHERE m.meter_number ILIKE %(begins)s ORDER BY m.meter_number LIMIT %(limit)s)
 UNION ALL
-(SELECT 'bill', b.bill_id, b.bill_number, concat_ws(' · ', initcap(b.commodity), c.full_name)
+(SELECT 'bill', b.bill_id, b.bill_number, concat_ws(' · ', replace(initcap(b.commodity), 'Electric', 'Electricity'), c.full_name)
  FROM billing.bills b JOIN customers.customers c ON c.customer_id = b.customer_id WHERE b.bill_number ILIKE %(begins)s ORDER BY b.billing_period_start DESC, b.bill_number LIMIT %(limit)s)
 UNION ALL
 (SELECT 'premise', a.customer_id, concat_ws(', ', p.address_line, p.city), c.full_name

@@ -81,7 +81,10 @@ def usages(conn: Connection, services: Sequence[ServiceRow], *, at: datetime) ->
     if not lasts:
         return ()
     found = (usage_of_service(conn, service, last=max(lasts), at=at) for service in services if service.last_reading_at is not None)
-    return tuple(usage for usage in found if usage is not None and any(month.quantity is not None for month in usage.months))
+    shown = [usage for usage in found if usage is not None and any(month.quantity is not None for month in usage.months)]
+    times = Counter(usage.commodity for usage in shown)
+    places = {service.account_id: service.address_line for service in services}
+    return tuple(replace(usage, note=places[usage.account_id]) if times[usage.commodity] > 1 else usage for usage in shown)
 
 
 def usage_of_service(conn: Connection, service: ServiceRow, *, last: date, at: datetime) -> Usage | None:

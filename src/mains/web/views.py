@@ -209,7 +209,7 @@ class MonthUse:
 class Usage:
     """Thirteen months of one account, oldest first.
 
-    `source` says where the numbers come from; `has_drill` when days and hours can be opened.
+    `source` says where the numbers come from; `has_drill` when days and hours can be opened; `note` tells it from another service of the same kind.
     """
 
     account_id: UUID
@@ -218,6 +218,7 @@ class Usage:
     months: tuple[MonthUse, ...]
     source: str
     has_drill: bool = False
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
