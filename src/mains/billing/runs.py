@@ -110,6 +110,7 @@ class _Run:
     issue_date: date
     due_date: date
     issue: bool
+    currency: str
 
 
 def run_cycle(
@@ -130,69 +131,62 @@ def run_cycle(
         UnableToRunCycle: the cycle is unknown, or the period is empty or not over yet.
     """
     with database.transaction(actor=actor) as conn:
-        cycle = _cycle(conn, cycle_code, period, at)
-        due = selecting.due_services(conn, cycle_code=cycle_code, period=period)
-        accounts = len(due.services) + len(due.held) + due.billed
-        values = {
-            "cycle_code": cycle_code,
-            "period_start": period[0],
-            "period_end": period[1],
-            "started_at": at,
-            "accounts": accounts,
-            "bills_existing": due.billed,
-        }
-        row = conn.execute(_sql.start_run, values).fetchone()
-        assert row is not None  # INSERT … RETURNING always answers
-        run = _Run(
-            bill_run_id=row[0],
-            cycle_code=cycle_code,
-            period=period,
-            at=at,
-            issue=issue,
-            issue_date=cycle["today"],
-            due_date=cycle["today"] + timedelta(days=cycle["due_days"]),
-        )
+        run, due = _begin(conn, cycle_code, period, at, issue=issue)
         versions = versions_by_id(conn, {segment.rate_version_id for service in due.services for segment in service.segments})
-        _hold(conn, run, due.held)
-    made, held, total = 0, len(due.held), Decimal(0)
-    done = len(due.held)
+    made, held, total, done = 0, len(due.held), Decimal(0), len(due.held)
     for chunk in _chunks(due.services):
         with database.transaction(actor=actor) as conn:
             drafts = _write_chunk(conn, run, chunk, versions)
         bills = [draft for draft in drafts if isinstance(draft, Draft)]
-        made, held, total = (
-            made + len(bills),
-            held + len(drafts) - len(bills),
-            total + sum((bill.total for bill in bills), start=Decimal(0)),
-        )
+        made += len(bills)
+        held += len(drafts) - len(bills)
+        total += sum((bill.total for bill in bills), start=Decimal(0))
         done += len(chunk)
         if progress:
             progress(done, len(due.services) + len(due.held))
+    ended = {"run_status": "issued" if issue else "calculated", "finished_at": at, "bills_made": made, "exceptions": held, "total_amount": total}
     with database.transaction(actor=actor) as conn:
-        status = "issued" if issue else "calculated"
-        conn.execute(
-            _sql.finish_run,
-            {
-                "run_status": status,
-                "finished_at": at,
-                "bills_made": made,
-                "exceptions": held,
-                "total_amount": total,
-                "bill_run_id": run.bill_run_id,
-            },
-        )
+        conn.execute(_sql.finish_run, ended | {"bill_run_id": run.bill_run_id})
     return RunReport(
         bill_run_id=run.bill_run_id,
         cycle_code=cycle_code,
         period_start=period[0],
         period_end=period[1],
-        accounts=accounts,
+        accounts=due.accounts,
         bills_made=made,
         bills_existing=due.billed,
         exceptions=held,
         total_amount=total,
+        currency=run.currency,
+    )
+
+
+def _begin(conn: Connection, cycle_code: str, period: tuple[date, date], at: datetime, *, issue: bool) -> tuple[_Run, selecting.Due]:
+    """Record the run, select who is due, and hold at once what no reading could help."""
+    cycle = _cycle(conn, cycle_code, period, at)
+    due = selecting.due_services(conn, cycle_code=cycle_code, period=period)
+    values = {
+        "cycle_code": cycle_code,
+        "period_start": period[0],
+        "period_end": period[1],
+        "started_at": at,
+        "accounts": due.accounts,
+        "bills_existing": due.billed,
+    }
+    row = conn.execute(_sql.start_run, values).fetchone()
+    assert row is not None  # INSERT … RETURNING always answers
+    run = _Run(
+        bill_run_id=row[0],
+        cycle_code=cycle_code,
+        period=period,
+        at=at,
+        issue_date=cycle["today"],
+        due_date=cycle["today"] + timedelta(days=cycle["due_days"]),
+        issue=issue,
         currency=cycle["currency"],
     )
+    _hold(conn, run, due.held)
+    return run, due
 
 
 def _cycle(conn: Connection, cycle_code: str, period: tuple[date, date], at: datetime) -> dict[str, Any]:

@@ -25,6 +25,11 @@ class Due:
     held: list[Held]
     billed: int
 
+    @property
+    def accounts(self) -> int:
+        """Agreements that are due in all."""
+        return len(self.services) + len(self.held) + self.billed
+
 
 def due_services(conn: Connection, *, cycle_code: str, period: tuple[date, date]) -> Due:
     """The agreements of a cycle that are due for a period of local dates [start, end)."""

@@ -165,32 +165,8 @@ $$;
 COMMENT ON FUNCTION devices.device_existed() IS 'Refuses readings of a time at which their device was not there yet or no longer';
 CREATE TRIGGER device_existed AFTER INSERT ON devices.sensor_readings REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION devices.device_existed();
 
-CREATE FUNCTION devices.ensure_partitions(from_at timestamptz, to_at timestamptz) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE
-    month_start timestamp;
-    part        text;
-    low         text;
-    high        text;
-    made        integer := 0;
-BEGIN
-    IF to_at - from_at > interval '50 years' THEN
-        RAISE EXCEPTION 'partitions from % to %: more than 50 years at once; check the dates of the readings', from_at, to_at;
-    END IF;
-    FOR month_start IN SELECT generate_series(date_trunc('month', from_at AT TIME ZONE 'UTC'), to_at AT TIME ZONE 'UTC', interval '1 month') LOOP
-        part := 'sensor_readings_' || to_char(month_start, 'YYYY_MM');
-        CONTINUE WHEN to_regclass('devices.' || part) IS NOT NULL;
-        PERFORM pg_advisory_xact_lock(hashtext('devices.' || part));
-        CONTINUE WHEN to_regclass('devices.' || part) IS NOT NULL;
-        low := to_char(month_start, 'YYYY-MM-DD') || ' 00:00:00+00';
-        high := to_char(month_start + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00';
-        LOCK TABLE devices.sensor_readings_default IN ACCESS EXCLUSIVE MODE;
-        EXECUTE format('CREATE TABLE devices.%I (LIKE devices.sensor_readings INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', part);
-        EXECUTE format('WITH moved AS (DELETE FROM devices.sensor_readings_default WHERE reading_timestamp >= %L AND reading_timestamp < %L RETURNING *) INSERT INTO devices.%I SELECT * FROM moved', low, high, part);
-        EXECUTE format('ALTER TABLE devices.sensor_readings ATTACH PARTITION devices.%I FOR VALUES FROM (%L) TO (%L)', part, low, high);
-        made := made + 1;
-    END LOOP;
-    RETURN made;
-END
+CREATE FUNCTION devices.ensure_partitions(from_at timestamptz, to_at timestamptz) RETURNS integer LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT base.make_months('devices.sensor_readings', from_at, to_at)
 $$;
 COMMENT ON FUNCTION devices.ensure_partitions(timestamptz, timestamptz) IS 'Makes the monthly partitions of sensor readings for a stretch of time where they are missing, and moves what waited in the default one; returns how many';
 GRANT EXECUTE ON FUNCTION devices.ensure_partitions(timestamptz, timestamptz) TO mains_staff;

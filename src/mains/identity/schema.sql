@@ -158,29 +158,8 @@ COMMENT ON FUNCTION identity.protect(regclass, text, text, text, boolean, boolea
 SELECT identity.protect('identity.utility_audit_log', staff => 'S', auditor => true, audited => false, append_only => true);
 CREATE POLICY written_by_triggers ON identity.utility_audit_log FOR INSERT TO mains_owner WITH CHECK (true);
 
-CREATE FUNCTION identity.ensure_audit_partitions(from_date date, months integer DEFAULT 4) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE
-    month_start date;
-    made        integer := 0;
-    part        text;
-    low         text;
-    high        text;
-BEGIN
-    FOR month_start IN SELECT (date_trunc('month', from_date) + make_interval(months => i))::date FROM generate_series(0, months - 1) AS i LOOP
-        part := format('utility_audit_log_%s', to_char(month_start, 'YYYY_MM'));
-        CONTINUE WHEN to_regclass('identity.' || part) IS NOT NULL;
-        PERFORM pg_advisory_xact_lock(hashtext('identity.' || part));
-        CONTINUE WHEN to_regclass('identity.' || part) IS NOT NULL;
-        low := month_start || ' 00:00:00+00';
-        high := (month_start + interval '1 month')::date || ' 00:00:00+00';
-        LOCK TABLE identity.utility_audit_log_default IN ACCESS EXCLUSIVE MODE;
-        EXECUTE format('CREATE TABLE identity.%I (LIKE identity.utility_audit_log INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', part);
-        EXECUTE format('WITH moved AS (DELETE FROM identity.utility_audit_log_default WHERE changed_at >= %L AND changed_at < %L RETURNING *) INSERT INTO identity.%I SELECT * FROM moved', low, high, part);
-        EXECUTE format('ALTER TABLE identity.utility_audit_log ATTACH PARTITION identity.%I FOR VALUES FROM (%L) TO (%L)', part, low, high);
-        made := made + 1;
-    END LOOP;
-    RETURN made;
-END
+CREATE FUNCTION identity.ensure_audit_partitions(from_date date, months integer DEFAULT 4) RETURNS integer LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT base.make_months('identity.utility_audit_log', from_date::timestamp AT TIME ZONE 'UTC', (from_date + make_interval(months => months - 1)) AT TIME ZONE 'UTC')
 $$;
 COMMENT ON FUNCTION identity.ensure_audit_partitions(date, integer) IS 'Makes the audit log''s monthly partitions from a date on where they are missing, and moves what waited in the default one; returns how many';
 GRANT EXECUTE ON FUNCTION identity.ensure_audit_partitions(date, integer) TO mains_staff;

@@ -208,32 +208,8 @@ COMMENT ON FUNCTION metering.keep_old_block() IS 'Keeps the version of a block t
 CREATE TRIGGER keep_old_block BEFORE UPDATE ON metering.interval_blocks FOR EACH ROW
     WHEN ((OLD.vals, OLD.qual, OLD.quality, OLD.width, OLD.interval_s) IS DISTINCT FROM (NEW.vals, NEW.qual, NEW.quality, NEW.width, NEW.interval_s)) EXECUTE FUNCTION metering.keep_old_block();
 
-CREATE FUNCTION metering.ensure_partitions(from_at timestamptz, to_at timestamptz) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE
-    month_start timestamp;
-    part        text;
-    low         text;
-    high        text;
-    made        integer := 0;
-BEGIN
-    IF to_at - from_at > interval '50 years' THEN
-        RAISE EXCEPTION 'partitions from % to %: more than 50 years at once; check the dates of the readings', from_at, to_at;
-    END IF;
-    FOR month_start IN SELECT generate_series(date_trunc('month', from_at AT TIME ZONE 'UTC'), to_at AT TIME ZONE 'UTC', interval '1 month') LOOP
-        part := 'interval_blocks_' || to_char(month_start, 'YYYY_MM');
-        CONTINUE WHEN to_regclass('metering.' || part) IS NOT NULL;
-        PERFORM pg_advisory_xact_lock(hashtext('metering.' || part));
-        CONTINUE WHEN to_regclass('metering.' || part) IS NOT NULL;
-        low := to_char(month_start, 'YYYY-MM-DD') || ' 00:00:00+00';
-        high := to_char(month_start + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00';
-        LOCK TABLE metering.interval_blocks_default IN ACCESS EXCLUSIVE MODE;
-        EXECUTE format('CREATE TABLE metering.%I (LIKE metering.interval_blocks INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)', part);
-        EXECUTE format('WITH moved AS (DELETE FROM metering.interval_blocks_default WHERE block_start >= %L AND block_start < %L RETURNING *) INSERT INTO metering.%I SELECT * FROM moved', low, high, part);
-        EXECUTE format('ALTER TABLE metering.interval_blocks ATTACH PARTITION metering.%I FOR VALUES FROM (%L) TO (%L)', part, low, high);
-        made := made + 1;
-    END LOOP;
-    RETURN made;
-END
+CREATE FUNCTION metering.ensure_partitions(from_at timestamptz, to_at timestamptz) RETURNS integer LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT base.make_months('metering.interval_blocks', from_at, to_at)
 $$;
 COMMENT ON FUNCTION metering.ensure_partitions(timestamptz, timestamptz) IS 'Makes the monthly partitions of interval blocks for a stretch of time where they are missing, and moves what waited in the default one; returns how many';
 GRANT EXECUTE ON FUNCTION metering.ensure_partitions(timestamptz, timestamptz) TO mains_staff;
