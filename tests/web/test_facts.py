@@ -1,5 +1,6 @@
 """The facts that are hard to tell rightly: what differs, dials that begin again, rates and meters that change, clocks, gaps, and whose a page is."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -10,12 +11,15 @@ from town import Town, found_town, gas_rate, home_rate, midnight, shop_rate
 from mains.base.bulk import insert_rows
 from mains.base.db import Database
 from mains.base.problems import NotFound
+from mains.billing import queries as billing
 from mains.metering import operations as metering
 from mains.metering.registers import NewRead, store_reads
 from mains.web import explain, render
 from mains.web.change import change
+from mains.web.measured_facts import clock_note
 from mains.web.reads import PageReads
 
+AUTUMN = "The clocks went back on 2 November: that day has 25 hours, and the hour that came twice is one cell, the sum of both."
 AT = datetime(2026, 11, 20, 16, tzinfo=UTC)
 SEPTEMBER, OCTOBER, NOVEMBER = date(2026, 9, 1), date(2026, 10, 1), date(2026, 11, 1)
 CHANGED, EXCHANGED = date(2026, 10, 11), midnight(date(2026, 10, 21)) + timedelta(hours=10)
@@ -185,9 +189,13 @@ def test_what_a_bill_was_made_from_is_named_as_people_know_it(town, pages):
 
 
 def test_a_bill_notes_the_clock(town, pages):
-    note = bill_of(town, pages, town.next, OCTOBER).readings.clock_note
-    assert note is None
-    assert "8 March" in bill_of(town, pages, town.house, date(2026, 3, 1)).readings.clock_note
+    assert bill_of(town, pages, town.next, OCTOBER).readings.clock_note is None
+    march = bill_of(town, pages, town.house, date(2026, 3, 1))
+    assert "8 March" in march.readings.clock_note
+    assert march.readings.clock_note in shown("bill.html", pages, bill=march)
+    with town.database.transaction(actor=town.clerk) as conn:
+        bill = billing.bill(conn, march.bill_id)
+    assert clock_note(replace(bill, billing_period_start=date(2025, 11, 1), billing_period_end=date(2025, 12, 1)), "America/Chicago") == AUTUMN
 
 
 def test_the_hour_that_comes_twice_is_told_apart_and_last_year_is_matched_by_the_clock(town, pages):

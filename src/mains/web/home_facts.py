@@ -29,7 +29,7 @@ def home_page(conn: Connection, *, f: Formats) -> HomePage:
         tiles=_tiles(conn, counts, f=f) if counts.customers or counts.readings else (),
         latest_run=_run(runs[0]) if runs else None,
         imports=imports(conn, limit=4),
-        held=held_bills(conn, limit=4),
+        held=held_bills(conn, limit=3),
         held_count=counts.held,
     )
 
