@@ -20,6 +20,7 @@ from mains.identity import passwords
 from mains.identity.acting import open_database
 from mains.identity.api import SignInForm, sign_in_pages
 from mains.identity.gate import COOKIE, Clock, Gate, now
+from mains.payments.operations import keep_books
 from mains.settings import Settings
 from mains.settings import settings as read_settings
 from mains.web import render
@@ -36,6 +37,7 @@ def create_app(database: Database, settings: Settings, *, clock: Clock = now) ->
         title="mains", version=__version__, description="The operations system of a utility.", openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None,
         lifespan=_lifespan, max_body_size=LARGEST_BODY,
     )  # fmt: skip
+    keep_books()
     app.state.database = database
     app.state.settings = settings
     app.state.clock = clock

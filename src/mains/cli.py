@@ -70,7 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     db.more_checks = domain_checks
-    return run(build(next((word for word in words if not word.startswith("-")), None)), words)
+    group = next((word for word in words if not word.startswith("-")), None)
+    if group == "bills":
+        import_module("mains.payments.operations").keep_books()
+    return run(build(group), words)
 
 
 def _is_there(module: str) -> bool:

@@ -69,6 +69,8 @@ def run(
             issue=not hold,
             progress=bar,
         )
+    with who.database.transaction(actor=who.actor) as conn:
+        operations.post(conn, at=datetime.now(UTC))
     text = (
         f"{report.accounts:,} agreements due: {report.bills_made:,} bills made ({report.total_amount:,} {report.currency}), "
         f"{report.bills_existing:,} there already, {report.exceptions:,} held{' — see mains bills held' if report.exceptions else ''}"
@@ -79,7 +81,7 @@ def run(
 @app.command("list")
 def list_(
     *,
-    customer: Annotated[str | None, typer.Option(help="Key of the customer.")] = None,
+    customer: Annotated[UUID | None, typer.Option(help="Key of the customer.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
     utility: Utility = None,
     as_json: Json = False,
@@ -90,7 +92,7 @@ def list_(
         found = (
             queries.bills_after(conn, limit=limit)
             if customer is None
-            else queries.bills_of_customer(conn, customer_id=UUID(customer), limit=limit)
+            else queries.bills_of_customer(conn, customer_id=customer, limit=limit)
         )
     columns = [
         "bill_number",

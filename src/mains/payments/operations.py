@@ -1,6 +1,6 @@
 """Writes: bills and payments become postings. The caller owns the transaction; a posting is made once, whatever is asked twice."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -8,11 +8,16 @@ from psycopg import Connection
 
 from mains.base.problems import Problem
 from mains.base.sql import Statements
+from mains.billing import operations as billing
 
 _sql = Statements("mains.payments", "operations.sql")
 
 COMMODITIES = ("electric", "gas", "water", "sewer", "telecom")
 CHARGE_KINDS = ("fixed", "energy", "demand", "minimum", "percent", "export", "adjustment")
+
+
+OLDEST = timedelta(days=10 * 365)
+"""How far back a payment may be dated."""
 
 
 class UnableToReceivePayment(Problem):
@@ -50,12 +55,23 @@ def ensure_chart(conn: Connection) -> None:
 
 def post_bills(conn: Connection, *, at: datetime) -> int:
     """Post issued bills that are not in the ledger yet, and reverse cancelled ones; says how many entries were written."""
+    conn.execute(_sql.one_writer)
     ensure_chart(conn)
     return conn.execute(_sql.post_bills, {"at": at}).rowcount + conn.execute(_sql.reverse_bills, {"at": at}).rowcount
 
 
+def keep_books() -> None:
+    """Have bills posted to this ledger in the transaction that issues them or takes them back."""
+    billing.keep_ledger(_take_in)
+
+
+def _take_in(conn: Connection, at: datetime) -> None:
+    post_bills(conn, at=at)
+
+
 def post_payments(conn: Connection, *, at: datetime) -> int:
     """Post payments that are not in the ledger yet against the oldest bills due; says how many entries were written."""
+    conn.execute(_sql.one_writer)
     ensure_chart(conn)
     return conn.execute(_sql.post_payments, {"at": at}).rowcount
 
@@ -75,10 +91,13 @@ def receive_payment(
     """Take a payment once under its key, post it, and give its key; the same call again gives the same payment.
 
     Raises:
-        UnableToReceivePayment: the amount is not positive, or the key was used for another payment.
+        UnableToReceivePayment: the amount is not positive, the date lies ahead or more than ten years back, or the key was used for another payment.
     """
     if amount <= 0:
         raise UnableToReceivePayment(f"a payment of {amount} {currency}", cure="give an amount above zero; money back is a refund")
+    if not at.date() - OLDEST <= payment_date <= at.date() + timedelta(days=1):
+        raise UnableToReceivePayment(f"a payment of {payment_date.isoformat()}", cure="give the date on which it came: not one ahead, and not one more than ten years back")
+    conn.execute(_sql.one_writer)
     values = {
         "customer_id": customer_id, "amount": amount, "currency": currency, "payment_date": payment_date, "received_at": at,
         "method": method, "reference": reference, "idempotency_key": idempotency_key,
@@ -87,7 +106,7 @@ def receive_payment(
         post_payments(conn, at=at)
         return row[0]
     known = conn.execute(_sql.payment_by_key, {"idempotency_key": idempotency_key}).fetchone()
-    if known is None or (known[1], known[2], known[3]) != (customer_id, amount, payment_date):
+    if known is None or known[1:] != (customer_id, amount, payment_date, method, reference):
         raise UnableToReceivePayment(
             f"key {idempotency_key} was used for another payment",
             cure="give each payment a key of its own; send the same payment again with the same key and values",

@@ -4,6 +4,10 @@ INSERT INTO payments.ledger_accounts (ledger_account, account_name, account_kind
 SELECT * FROM unnest(%(codes)s::text[], %(names)s::text[], %(kinds)s::text[])
 ON CONFLICT DO NOTHING;
 
+-- name: one_writer
+-- Wait until nobody else posts to the ledger of this utility: what is open is then what the next statement sees.
+SELECT pg_advisory_xact_lock(hashtextextended(identity.current_utility()::text || '/ledger', 0));
+
 -- name: post_bills
 -- Post every issued bill that is not in the ledger yet: what the customer owes against revenue by commodity and kind of charge, and taxes payable.
 WITH unposted AS MATERIALIZED (
@@ -47,7 +51,7 @@ RETURNING payment_id;
 
 -- name: payment_by_key
 -- The payment that was taken under a key.
-SELECT payment_id, customer_id, amount, payment_date FROM payments.payments WHERE idempotency_key = %(idempotency_key)s;
+SELECT payment_id, customer_id, amount, payment_date, method, reference FROM payments.payments WHERE idempotency_key = %(idempotency_key)s;
 
 -- name: post_payments
 -- Post every payment that is not in the ledger yet: cash against the customer's bills, the oldest due first, and what is left over as unapplied.

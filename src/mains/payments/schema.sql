@@ -110,6 +110,17 @@ COMMENT ON COLUMN payments.payments.idempotency_key IS 'Key the payer''s system 
 COMMENT ON COLUMN payments.payments.payment_status IS 'received, returned or refunded';
 SELECT identity.protect('payments.payments', customer => 'customer_id = (SELECT identity.current_customer())', auditor => true, personal => '{reference}');
 
+CREATE FUNCTION payments.guard_payment() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF (to_jsonb(NEW) - 'payment_status') <> (to_jsonb(OLD) - 'payment_status') THEN
+        RAISE EXCEPTION 'payment % was taken: it can be returned or refunded, never changed', OLD.payment_id USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION payments.guard_payment() IS 'Keeps a payment as it was taken: only its status changes';
+CREATE TRIGGER guard_payment BEFORE UPDATE ON payments.payments FOR EACH ROW EXECUTE FUNCTION payments.guard_payment();
+
 CREATE TABLE payments.allocations (
     payment_id uuid    NOT NULL REFERENCES payments.payments,
     bill_id    uuid    NOT NULL,
