@@ -1,4 +1,4 @@
-"""The log: one JSON object a line on stderr.
+"""The log, on stderr: one JSON object a line for machines, one plain line for a person at a terminal.
 
 It names requests, people by key and places in the code; never tokens, addresses with secrets, or what a message may quote of a person.
 """
@@ -11,10 +11,11 @@ import structlog
 
 
 def configure_log(level: str = "info") -> None:
-    """Write JSON lines from this level on, our own and those of the libraries."""
+    """Write lines from this level on, our own and those of the libraries: JSON, or plain where stderr is a terminal."""
+    last = structlog.dev.ConsoleRenderer(pad_event_to=0) if sys.stderr.isatty() else structlog.processors.JSONRenderer(ensure_ascii=False)
     shared = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer(ensure_ascii=False)],
+        processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
@@ -22,7 +23,7 @@ def configure_log(level: str = "info") -> None:
     foreign = logging.StreamHandler(sys.stderr)
     foreign.setFormatter(structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer(ensure_ascii=False)],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
     ))
     logging.basicConfig(handlers=[foreign], level=level.upper(), force=True)
 

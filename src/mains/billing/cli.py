@@ -4,7 +4,6 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
-from uuid import UUID
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -14,6 +13,7 @@ from mains.billing import operations, queries
 from mains.billing.explaining import BillExplanation, explain_bill
 from mains.billing.runs import run_cycle
 from mains.billing.verifying import Verified, verify_bills
+from mains.customers.queries import customer_id_of
 from mains.identity.acting import Utility, acting
 
 app = typer.Typer(name="bills", help="Bills: run a cycle, list, explain, verify, cancel; what is held and why.", no_args_is_help=True)
@@ -81,7 +81,7 @@ def run(
 @app.command("list")
 def list_(
     *,
-    customer: Annotated[UUID | None, typer.Option(help="Key of the customer.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Number or key of the customer.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
     utility: Utility = None,
     as_json: Json = False,
@@ -92,7 +92,7 @@ def list_(
         found = (
             queries.bills_after(conn, limit=limit)
             if customer is None
-            else queries.bills_of_customer(conn, customer_id=customer, limit=limit)
+            else queries.bills_of_customer(conn, customer_id=customer_id_of(conn, customer), limit=limit)
         )
     columns = [
         "bill_number",

@@ -169,3 +169,18 @@ def _literal(words: str) -> str:
     '50\\%\\_'
     """
     return words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def customer_id_of(conn: Connection, name: str) -> UUID:
+    """The key of a customer from their key or the number they know.
+
+    Raises:
+        NotFound: there is no such customer here.
+    """
+    try:
+        return customer(conn, customer_id=UUID(name)).customer_id
+    except ValueError:
+        row = conn.execute(_sql.customer_by_number, {"customer_number": name}).fetchone()
+    if row is None:
+        raise NotFound(f"there is no customer numbered {name} here", cure="give the customer's number, or the key")
+    return row[0]

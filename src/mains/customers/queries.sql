@@ -54,3 +54,7 @@ SELECT service_point_id, service_point_number, premise_id, commodity, service_zo
 FROM customers.service_points
 WHERE premise_id = %(premise_id)s
 ORDER BY service_point_number;
+
+-- name: customer_by_number
+-- A customer by the number they know.
+SELECT customer_id FROM customers.customers WHERE customer_number = %(customer_number)s;

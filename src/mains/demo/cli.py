@@ -55,7 +55,7 @@ def demo(
 def _took(found: Summary) -> str:
     """The seconds it took, and what took most of them; steps overlap."""
     slow = sorted((step for step in found.steps if step.seconds >= 1), key=lambda step: -step.seconds)[:4]
-    return f"{found.seconds:.1f} s" + (f": {', '.join(f'{step.name} {step.seconds:.1f}' for step in slow)}" if slow else "")
+    return f"{found.seconds:.1f} s" + (f", steps side by side: {', '.join(f'{step.name} {step.seconds:.1f}' for step in slow)}" if slow else "")
 
 
 def tell(found: Summary, *, address: str, is_served: bool) -> None:
@@ -67,7 +67,7 @@ def tell(found: Summary, *, address: str, is_served: bool) -> None:
         ("readings", f"{found.interval_readings:,} quarter hours and {found.register_reads:,} dial reads"),
         ("on disk", f"{found.bytes_a_quarter_hour:.2f} bytes a quarter hour with its indexes, {found.bytes_a_reading:.2f} a reading with the dials"),
         ("bills", f"{found.bills:,} for ${found.billed:,.2f}, 13 months"),
-        ("held", f"{held:,}: {reasons}" if held else "none"),
+        ("held", f"{held:,} bills: {reasons}" if held else "no bill"),
         ("owed", f"${found.owed:,.2f}, of it ${found.overdue:,.2f} overdue"),
         ("kept apart", f"{found.neighbour_name}, {found.neighbour_customers} customers"),
         ("took", _took(found)),

@@ -18,14 +18,14 @@ from mains.identity.operations import make_sign_in_link
 _queries = Statements("mains.demo", "queries.sql")
 
 REASONS = {
-    "missing-readings": "readings are missing",
-    "missing-reads": "a dial was not read",
-    "doubtful-readings": "readings are in doubt",
-    "register-went-back": "a dial went back",
-    "meter-gap": "no meter hung for a while",
-    "no-meter": "no meter hung",
-    "rate-gap": "no rate in force",
-    "rate-cannot-be-priced": "the rate cannot be priced",
+    "missing-readings": "for missing readings",
+    "missing-reads": "for a dial that was not read",
+    "doubtful-readings": "for doubtful readings",
+    "register-went-back": "for a dial that went back",
+    "meter-gap": "for a time without a meter",
+    "no-meter": "for want of a meter",
+    "rate-gap": "for dates without a rate",
+    "rate-cannot-be-priced": "for a rate that cannot be priced",
     "unit-mismatch": "units do not agree",
 }
 """Why bills are held, in a few words."""

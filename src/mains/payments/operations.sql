@@ -63,7 +63,7 @@ WITH unposted AS MATERIALIZED (
     WHERE p.payment_status = 'received' AND NOT EXISTS (SELECT FROM payments.ledger_transactions t WHERE t.utility_id = p.utility_id AND t.transaction_kind = 'payment' AND t.source_id = p.payment_id)
 ), open_bills AS (
     SELECT e.customer_id, e.bill_id, min(b.account_id::text)::uuid AS account_id, sum(e.amount) AS amount,
-           sum(sum(e.amount)) OVER (PARTITION BY e.customer_id ORDER BY min(b.due_date), e.bill_id) AS up_to
+           sum(sum(e.amount)) OVER (PARTITION BY e.customer_id ORDER BY min(b.due_date), min(b.billing_period_start), e.bill_id) AS up_to
     FROM payments.ledger_entries e JOIN billing.bills b ON b.bill_id = e.bill_id
     WHERE e.ledger_account = 'receivable' AND e.customer_id IN (SELECT customer_id FROM unposted)
     GROUP BY e.customer_id, e.bill_id HAVING sum(e.amount) > 0

@@ -61,7 +61,7 @@ class Owed:
 
 
 def balance_of_customer(conn: Connection, *, customer_id: UUID, on_date: date) -> Balance:
-    """What a customer owes on a date; all zero for one who owes nothing or is unknown here."""
+    """What a customer owed at the end of a local date, from what was posted up to then; all zero for one who owed nothing or is unknown here."""
     with conn.cursor(row_factory=class_row(Balance)) as cursor:
         found = cursor.execute(_sql.balance_of_customer, {"customer_id": customer_id, "on_date": on_date}).fetchone()
     assert found is not None  # the query always answers

@@ -1,8 +1,9 @@
 -- name: balance_of_customer
--- What a customer owes at a date: total, what is overdue by age, what is unapplied, and the next due date.
+-- What a customer owed at the end of a date, from what was posted up to then: total, overdue by age, unapplied, and what falls due next.
 WITH owed AS (
     SELECT e.bill_id, b.due_date, sum(e.amount) AS amount
     FROM payments.ledger_entries e JOIN billing.bills b ON b.bill_id = e.bill_id
+    JOIN payments.ledger_transactions t ON t.ledger_transaction_id = e.ledger_transaction_id AND t.posting_date <= %(on_date)s
     WHERE e.customer_id = %(customer_id)s AND e.ledger_account = 'receivable' GROUP BY e.bill_id, b.due_date HAVING sum(e.amount) <> 0
 )
 SELECT coalesce((SELECT sum(amount) FROM owed), 0) AS owed,
@@ -10,7 +11,9 @@ SELECT coalesce((SELECT sum(amount) FROM owed), 0) AS owed,
        coalesce((SELECT sum(amount) FROM owed WHERE due_date < %(on_date)s AND due_date >= %(on_date)s::date - 30), 0) AS overdue_1_to_30_days,
        coalesce((SELECT sum(amount) FROM owed WHERE due_date < %(on_date)s::date - 30 AND due_date >= %(on_date)s::date - 60), 0) AS overdue_31_to_60_days,
        coalesce((SELECT sum(amount) FROM owed WHERE due_date < %(on_date)s::date - 60), 0) AS overdue_over_60_days,
-       coalesce((SELECT -sum(e.amount) FROM payments.ledger_entries e WHERE e.customer_id = %(customer_id)s AND e.ledger_account = 'unapplied_cash'), 0) AS unapplied,
+       coalesce((SELECT -sum(e.amount) FROM payments.ledger_entries e
+                 JOIN payments.ledger_transactions t ON t.ledger_transaction_id = e.ledger_transaction_id AND t.posting_date <= %(on_date)s
+                 WHERE e.customer_id = %(customer_id)s AND e.ledger_account = 'unapplied_cash'), 0) AS unapplied,
        (SELECT min(due_date) FROM owed WHERE due_date >= %(on_date)s) AS next_due_date,
        (SELECT sum(amount) FROM owed WHERE due_date = (SELECT min(due_date) FROM owed WHERE due_date >= %(on_date)s)) AS next_due_amount;
 

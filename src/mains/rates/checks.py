@@ -23,8 +23,8 @@ from mains.rates.calendars import (
 )
 from mains.rates.model import ALL_DAY, Demand, Energy, Fixed, Ladder, Minimum, Percent, RateVersion
 
-MAX_DECIMALS = 12
-"""The most digits after the point that a price may have."""
+MAX_DECIMALS = 24
+"""The most digits after the point that a price may have: those of binary fractions that a program wrote out included, which are priced as they stand."""
 _LEAP_YEAR = tuple(date(2024, 1, 1) + timedelta(days=number) for number in range(366))
 
 
@@ -194,7 +194,7 @@ def _ladder(field: str, ladder: Ladder) -> Iterator[Issue]:
 def _amount(field: str, amount: Decimal) -> Iterator[Issue]:
     if not isinstance(amount, Decimal):
         yield _issue("inexact-number", field, f"{amount!r} is not a decimal number", "give prices as decimal text")
-    elif not amount.is_finite() or -int(amount.as_tuple().exponent) > MAX_DECIMALS or abs(amount) >= Decimal(10) ** 9:
+    elif not amount.is_finite() or -int(amount.as_tuple().exponent) > MAX_DECIMALS or (amount and amount.adjusted() >= 9):
         yield _issue(
             "absurd-number",
             field,
