@@ -96,7 +96,7 @@ def test_the_same_payment_many_times_at_once_is_taken_once(town: Town):
 def test_nothing_and_less_than_nothing_are_no_payments(town: Town):
     customer, _ = billed(town, months=((APRIL, MAY),))
     for amount in ("0.00", "-5.00"):
-        with pytest.raises(operations.UnableToReceivePayment, match="give an amount above zero|a payment of"):
+        with pytest.raises(operations.UnableToReceivePayment, match="a payment of"):
             pays(town, customer, amount)
 
 
@@ -123,14 +123,22 @@ def test_what_was_owed_on_a_date_is_what_was_posted_up_to_then(town: Town):
     assert owes(town, customer, date(2026, 11, 21)).owed == sum(amount for _, amount in bills) - 30
 
 
+def unbalanced(town: Town, customer) -> None:
+    """A posting with one entry of five dollars and nothing against it."""
+    transaction = (
+        "INSERT INTO payments.ledger_transactions (posted_at, posting_date, transaction_kind, source_id, description) "
+        "VALUES (now(), '2026-11-20', 'adjustment', %s, 'x') RETURNING ledger_transaction_id"
+    )
+    entry = "INSERT INTO payments.ledger_entries (ledger_transaction_id, ledger_account, customer_id, amount) VALUES (%s, 'cash', %s, 5)"
+    with town.database.transaction(actor=town.clerk) as conn:
+        (key,) = conn.execute(transaction, [uuid7()]).fetchone()
+        conn.execute(entry, [key, customer])
+
+
 def test_entries_that_do_not_balance_are_refused_by_the_database(town: Town):
     customer, _ = billed(town, months=((APRIL, MAY),))
-    with pytest.raises(Exception, match="does not balance: its entries sum to"), town.database.transaction(actor=town.clerk) as conn:
-        row = conn.execute(
-            "INSERT INTO payments.ledger_transactions (posted_at, posting_date, transaction_kind, source_id, description) VALUES (now(), '2026-11-20', 'adjustment', %s, 'x') RETURNING 1, ledger_transaction_id",
-            [uuid7()],
-        ).fetchone()
-        conn.execute("INSERT INTO payments.ledger_entries (ledger_transaction_id, ledger_account, customer_id, amount) VALUES (%s, 'cash', %s, 5)", [row[1], customer])
+    with pytest.raises(Exception, match="does not balance: its entries sum to"):
+        unbalanced(town, customer)
 
 
 def test_the_ledger_only_grows(town: Town):
