@@ -268,6 +268,7 @@ def line_page(line_no: int = 1) -> v.LinePage:
     return v.LinePage(
         bill=BILL_PAGE,
         line=line,
+        readings=BILL_PAGE.readings,
         ladder=LADDER if line.tier else (),
         base=tuple(other for other in NOW_LINES if other.line_no in line.base_lines),
     )

@@ -4,7 +4,7 @@ The lines are worked out again alone, in plain decimals, and held against those 
 """
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -26,6 +26,7 @@ from mains.billing.usage import IntervalUsage, interval_usage, register_usage
 from mains.metering import registers
 from mains.rates import engine
 from mains.rates.explain import LineExplanation, explain
+from mains.rates.kernels import window_totals
 from mains.rates.plan import DemandPart, EnergyPart, Plan
 from mains.rates.queries import StoredVersion, versions_by_id
 
@@ -38,11 +39,15 @@ class UnableToExplainBill(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainedLine:
-    """A line as issued, with why: formula in words, exact amount before rounding, clause, ladder and base lines (numbers of lines of this bill)."""
+    """A line as issued, with why: formula in words, exact amount before rounding, clause, ladder and base lines (numbers of lines of this bill).
+
+    `bounds` are the ends of the ladder's steps as the tariff states them, each with what it was multiplied by for the days billed.
+    """
 
     line: BillLine
     why: LineExplanation
     base_lines: tuple[int, ...]
+    bounds: tuple[tuple[Decimal, Fraction], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +64,33 @@ class ExplainedSegment:
     to_date: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peak:
+    """The window in which most was used of all windows of a demand charge's period: `energy` in 10^-decimals kWh, from `starts_at` on."""
+
+    period: str
+    starts_at: datetime
+    energy: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BilledDemand:
+    """The windows of one demand charge, `window_s` long: the period of each interval (0 is none, n is `periods[n - 1]`), and the peak of each period."""
+
+    segment_no: int
+    charge_id: str
+    window_s: int
+    periods: tuple[str, ...]
+    period_of: NDArray[np.int16]
+    peaks: tuple[Peak, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BilledReadings:
-    """The intervals a bill was taken from: integers of 10^-`decimals` kWh from `starts_at` on, every `interval_s`; `periods` names the time-of-use period of each ("" for none)."""
+    """The intervals a bill was taken from: integers of 10^-`decimals` kWh from `starts_at` on, every `interval_s`; `periods` names the time-of-use period of each ("" for none).
+
+    `segment_of` is the number of the segment, from 1 on, that priced each interval.
+    """
 
     starts_at: datetime
     interval_s: int
@@ -70,6 +99,8 @@ class BilledReadings:
     quality: NDArray[np.uint8]
     periods: tuple[str, ...]
     period_of: NDArray[np.int16]
+    segment_of: NDArray[np.int16]
+    demands: tuple[BilledDemand, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +188,7 @@ def explain_bill(conn: Connection, bill_id: UUID) -> BillExplanation:
             f"bill {found.bill_number}: its lines do not follow from its inputs", cure="run mains bills verify on it and keep what it says"
         )
     return BillExplanation(
-        bill=found, lines=_explained(lines, whys), segments=_segments(service, versions), channels=tuple(row["channels"]), engine_version=row["engine_version"],
+        bill=found, lines=_explained(lines, whys, plans), segments=_segments(service, versions), channels=tuple(row["channels"]), engine_version=row["engine_version"],
         readings_as_of=row["readings_as_of"], used_old_readings=as_of is not None, readings=_readings(service, plans, usage) if usage else None,
         dials=() if usage else _dials(conn, row["channels"], unit=found.usage_unit, as_of=as_of),
     )  # fmt: skip
@@ -186,7 +217,7 @@ def _worked_out(
     return plans, [engine.register_determinants(plan, reads.quantities) for plan in plans], None
 
 
-def _explained(lines: list[BillLine], whys: list[LineExplanation]) -> tuple[ExplainedLine, ...]:
+def _explained(lines: list[BillLine], whys: list[LineExplanation], plans: list[Plan]) -> tuple[ExplainedLine, ...]:
     """Lines with their reasons; base lines, which a plan numbers in its own layout, as numbers of this bill."""
     number_of = {(line.segment_no, why.index): line.line_no for line, why in zip(lines, whys, strict=True)}
     return tuple(
@@ -194,9 +225,22 @@ def _explained(lines: list[BillLine], whys: list[LineExplanation]) -> tuple[Expl
             line=line,
             why=why,
             base_lines=tuple(number_of[line.segment_no, base.index] for base in why.base if (line.segment_no, base.index) in number_of),
+            bounds=_bounds(plans[line.segment_no - 1], why.index),
         )
         for line, why in zip(lines, whys, strict=True)
     )
+
+
+def _bounds(plan: Plan, index: int) -> tuple[tuple[Decimal, Fraction], ...]:
+    """The ends of the steps of a line's ladder as stated, each with its scale to the days billed."""
+    for part in (part for part in plan.parts if isinstance(part, EnergyPart | DemandPart)):
+        for pool in part.pools:
+            if any(index in numbers for numbers in pool.lines):
+                period = part.register.periods[pool.periods[0]]
+                ladder = next(ladder for ladder in part.charge.ladders if ladder.period == period)
+                stated = [tier.up_to for tier in ladder.tiers if tier.up_to is not None]
+                return tuple((Decimal(up_to), bound / Fraction(up_to)) for up_to, bound in zip(stated, pool.bounds, strict=True) if up_to)
+    return ()
 
 
 def _segments(service: Service, versions: dict[UUID, StoredVersion]) -> tuple[ExplainedSegment, ...]:
@@ -221,15 +265,16 @@ def _segments(service: Service, versions: dict[UUID, StoredVersion]) -> tuple[Ex
 def _readings(service: Service, plans: list[Plan], usage: IntervalUsage) -> BilledReadings:
     """The intervals with the time-of-use period of each, from the energy charge that tells most periods apart, else from a demand charge."""
     names: list[str] = [""]
-    period_of = np.zeros(usage.values.shape[1], dtype=np.int16)
-    for plan in plans:
+    period_of, segment_of = np.zeros(usage.values.shape[1], dtype=np.int16), np.zeros(usage.values.shape[1], dtype=np.int16)
+    for number, plan in enumerate(plans, start=1):
+        segment_of[np.isin(_atom_of(plan), plan.inside)] = number
         parts = [part for part in plan.parts if isinstance(part, EnergyPart)] or [
             part for part in plan.parts if isinstance(part, DemandPart)
         ]
         part = max(parts, key=lambda part: len(part.register.periods), default=None)
         if part is None or len(part.register.periods) < 2:
             continue
-        atom_of = np.repeat(plan.atoms, np.diff([*plan.starts, plan.intervals]))
+        atom_of = _atom_of(plan)
         for period, atoms in zip(part.register.periods, part.register.atoms, strict=True):
             if period not in names:
                 names.append(period)
@@ -242,6 +287,36 @@ def _readings(service: Service, plans: list[Plan], usage: IntervalUsage) -> Bill
         quality=usage.quality[0],
         periods=tuple(names),
         period_of=period_of,
+        segment_of=segment_of,
+        demands=tuple(
+            _demand(plan, part, usage, number=number, starts_at=service.period[0])
+            for number, plan in enumerate(plans, start=1)
+            for part in plan.parts
+            if isinstance(part, DemandPart)
+        ),
+    )
+
+
+def _atom_of(plan: Plan) -> NDArray[np.int64]:
+    """The atom of each interval of a plan."""
+    return np.repeat(plan.atoms, np.diff([*plan.starts, plan.intervals]))
+
+
+def _demand(plan: Plan, part: DemandPart, usage: IntervalUsage, *, number: int, starts_at: datetime) -> BilledDemand:
+    """The windows of a demand charge by period, and of each period the first of those in which most was used."""
+    window = next(window for window in plan.windows if window.seconds == part.window_s)
+    totals = window_totals(usage.values[:1], window.step)[0]
+    atom_of = np.repeat(window.atoms, np.diff([*window.starts, len(totals)]))
+    period_of, peaks = np.zeros(len(totals), dtype=np.int16), []
+    for place, (period, atoms) in enumerate(zip(part.register.periods, part.register.atoms, strict=True), start=1):
+        mine = np.isin(atom_of, atoms)
+        if not mine.any():
+            continue
+        period_of[mine] = place
+        top = int(np.argmax(np.where(mine, totals, -1)))
+        peaks.append(Peak(period=period, starts_at=starts_at.astimezone(UTC) + top * timedelta(seconds=part.window_s), energy=int(totals[top])))
+    return BilledDemand(
+        segment_no=number, charge_id=part.charge.id, window_s=part.window_s, periods=part.register.periods, period_of=np.repeat(period_of, window.step), peaks=tuple(peaks)
     )
 
 

@@ -45,8 +45,11 @@ def line_page(conn: Connection, bill_id: UUID, line_no: int, *, f: Formats) -> L
     line = next((line for line in page.lines if line.line_no == line_no), None)
     if line is None:
         raise BillHasNoSuchLine(f"bill {page.bill_number} has {len(page.lines)} lines, not line {line_no}", cure="open the bill and choose a line")
-    ladder = next((_ladder(one) for one in explained.lines if one.line.line_no == line_no), ()) if explained else ()
-    return LinePage(bill=page, line=line, ladder=ladder, base=tuple(other for other in page.lines if other.line_no in line.base_lines))
+    one = next((one for one in explained.lines if one.line.line_no == line_no), None) if explained else None
+    readings = page.readings
+    if explained and one and readings and line.kind == "demand":
+        readings = measured_facts.of_demand(readings, explained, one.line, timezone=queries.place_of_account(conn, page.account_id).timezone)
+    return LinePage(bill=page, line=line, readings=readings, ladder=_ladder(one) if one else (), base=tuple(other for other in page.lines if other.line_no in line.base_lines))
 
 
 class BillHasNoSuchLine(Problem):
@@ -139,7 +142,11 @@ def line_of(line: billing.BillLine, explained: ExplainedLine | None = None, part
 
 
 def _ladder(explained: ExplainedLine) -> tuple[Step, ...]:
-    return tuple(Step(tier=step.tier, starts=step.lower, up_to=step.upper, price=step.price, quantity=step.quantity) for step in explained.why.ladder)
+    bounds = [*explained.bounds, (None, Fraction(1))]
+    return tuple(
+        Step(tier=step.tier, starts=step.lower, up_to=step.upper, price=step.price, quantity=step.quantity, stated=stated, scale=scale)
+        for step, (stated, scale) in zip(explained.why.ladder, bounds, strict=False)
+    )
 
 
 def _previous(conn: Connection, bill_id: UUID | None) -> PreviousBill | None:

@@ -242,7 +242,7 @@ def heat(readings: Readings) -> Heat:
         if hour.quantity is None:
             missing.append(cell)
             continue
-        cells[order.get(hour.period or "", 0), shade(hour.quantity, top)].append(cell)
+        cells[order.get(hour.period or "", len(order)), shade(hour.quantity, top)].append(cell)
         if hour.quality != "actual":
             estimated.append(f"M{hour.day} {hour.hour + 1}l1 -1")
     layers = tuple(Layer(period=period, shade=level, path="".join(cells[period, level])) for period, level in sorted(cells))

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
 from mains.base.money import MINOR_UNITS, divide_half_up
-from mains.web.format import NBSP, Formats, number, percent, period, plural, quantity, unit_name, words
-from mains.web.views import Dial, Line, MonthUse, RatePart
+from mains.web.format import NBSP, Formats, days_of, number, percent, plural, quantity, unit_name, words
+from mains.web.views import DemandPeak, Dial, Line, MonthUse, PeriodTotal, RatePart, Step
 
 GROUPS = (("Energy", ("energy",)), ("Demand", ("demand",)), ("Fixed", ("fixed", "minimum")), ("Riders and taxes", ("percent", "tax")))
 """The groups of a bill's lines, in the order they print, with the kinds in each."""
@@ -96,11 +95,13 @@ def share_text(share: Decimal) -> str:
 
 def quantity_name(line: Line) -> str:
     """What a line's quantity is, in words."""
+    if line.kind == "demand":
+        return f"highest demand, {words(line.period).lower()}" if line.period else "highest demand"
     if line.tier is not None:
         return f"used in tier {line.tier}"
     if line.period:
         return f"used, {words(line.period).lower()}"
-    return {"energy": "used", "demand": "highest demand", "fixed": "billed"}.get(line.kind, "quantity")
+    return {"energy": "used", "fixed": "billed"}.get(line.kind, "quantity")
 
 
 def line_name(line: Line) -> str:
@@ -113,7 +114,7 @@ def line_name(line: Line) -> str:
 
 def part_days(part: RatePart) -> str:
     """The days that a rate version prices, without their year."""
-    return period(part.starts_on, part.ends_on).removesuffix(f"{NBSP}{(part.ends_on - timedelta(days=1)).year}")
+    return days_of(part.starts_on, part.ends_on)
 
 
 def turned(dial: Dial) -> str:
@@ -124,6 +125,9 @@ def turned(dial: Dial) -> str:
     """
     used = quantity(dial.used, dial.unit)
     if dial.from_value is None or dial.to_value is None:
+        return used
+    gives = dial.to_value - dial.from_value + (dial.dial_end or 0)
+    if gives != dial.used:
         return used
     if dial.dial_end is not None:
         return f"({number(dial.dial_end)} − {number(dial.from_value)}) + {number(dial.to_value)} = {used}"
@@ -142,7 +146,41 @@ def converted(dial: Dial, unit: str) -> str:
     result = f"{exact_text(gives)}{NBSP}{unit_name(unit)}"
     if dial.factor.numerator == 1:
         return f"÷ {number(dial.factor.denominator)}{NBSP}{unit_name(dial.unit)} a {unit_name(unit, Decimal(1))} = {result}"
-    return f"× {exact_text(dial.factor)}{NBSP}{unit_name(unit, Decimal(1))} a {unit_name(dial.unit, Decimal(1))} = {result}"
+    factor = exact_text(dial.factor)
+    return f"× {factor}{NBSP}{unit_name(unit, Decimal(1))} a {unit_name(dial.unit, Decimal(1))} {'≈' if factor.endswith('…') else '='} {result}"
+
+
+def scaled(step: Step, unit: str) -> str:
+    """How the end of a step comes from the tariff's; empty where it is the tariff's, or the step has no end.
+
+    >>> step = Step(tier=1, starts=Decimal(0), up_to=Decimal("193.548"), price=Decimal(1), quantity=Decimal(5), stated=Decimal(600), scale=Fraction(10, 31))
+    >>> scaled(step, "kWh").replace(NBSP, " ")
+    '600 kWh × 10/31 = 193.548 kWh'
+    """
+    if step.up_to is None or step.stated is None or step.scale == 1:
+        return ""
+    exact = Fraction(step.stated) * step.scale
+    sign = "=" if abs(exact - Fraction(step.up_to)) <= Fraction(1, 2000) else "→"
+    return f"{quantity(step.stated, unit)} × {step.scale} {sign} {quantity(step.up_to, unit)}"
+
+
+def term_name(total: PeriodTotal) -> str:
+    """What a part of what was measured is: a time-of-use period in words, or the days of a part with the rate's name."""
+    return total.period if " " in total.period else words(total.period).lower()
+
+
+def at_peak(peak: DemandPeak, f: Formats) -> str:
+    """When and how high a billed demand was, in words."""
+    start, end = f.local(peak.starts_at), f.local(peak.ends_at)
+    return f"{quantity(peak.kilowatts, 'kW')} on {start:%a} {start.day}{NBSP}{start:%b}, {start:%H:%M} – {end:%H:%M}"
+
+
+def power(peak: DemandPeak) -> str:
+    """A billed demand as arithmetic: what was used in its window, times the windows of an hour; only where that is so to every digit."""
+    energy = number(peak.energy)
+    if Fraction(peak.energy) * peak.times != Fraction(peak.kilowatts):
+        return ""
+    return f"{energy}{NBSP}kWh × {peak.times} an hour = {quantity(peak.kilowatts, 'kW')}" if peak.times != 1 else ""
 
 
 def missing(seconds: int) -> str:

@@ -143,6 +143,15 @@ def period(starts: date, ends: date) -> str:
     return f"{first} – {day(last)}"
 
 
+def days_of(starts: date, ends: date) -> str:
+    """The days of a half-open period without the year of the last.
+
+    >>> days_of(date(2026, 3, 1), date(2026, 3, 11))
+    '1 – 10\\xa0Mar'
+    """
+    return period(starts, ends).removesuffix(f"{NBSP}{(ends - timedelta(days=1)).year}")
+
+
 def days_from(value: date, today: date) -> str:
     """How far a date lies from today, in words.
 

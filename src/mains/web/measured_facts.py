@@ -1,22 +1,26 @@
 """What the meter measured in a bill's period, from what the bill was frozen with: hours with their time-of-use periods, days, or the dials."""
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 from psycopg import Connection
 
-from mains.billing.explaining import BilledDial, BilledReadings, BillExplanation
+from mains.base.money import divide_half_up
+from mains.billing.explaining import BilledDial, BilledReadings, BillExplanation, ExplainedSegment
 from mains.billing.model import local_midnight
-from mains.billing.queries import Bill
+from mains.billing.queries import Bill, BillLine
 from mains.metering.model import Quality
 from mains.metering.queries import Channel
 from mains.web import usage_facts
-from mains.web.format import unit_name
+from mains.web.format import days_of, unit_name
 from mains.web.queries import ChannelRow
-from mains.web.views import DayTotal, Dial, Hour, PeriodTotal, Readings
+from mains.web.views import DayTotal, DemandPeak, Dial, Hour, PeriodTotal, Readings
 
 _GUESSED = (Quality.ESTIMATED, Quality.SUBSTITUTED, Quality.FINAL_SUBSTITUTE)
 
@@ -28,7 +32,7 @@ def readings(conn: Connection, explained: BillExplanation, channels: dict[int, C
         return None
     meters = f"Meter{'s' if len(numbers) > 1 else ''} {', then '.join(numbers)}"
     if explained.readings is not None:
-        return from_intervals(explained.readings, explained.bill, timezone=timezone, meters=meters)
+        return from_intervals(explained.readings, explained.bill, timezone=timezone, meters=meters, segments=explained.segments)
     return _from_dials(conn, explained, channels, timezone=timezone, meters=meters)
 
 
@@ -37,15 +41,10 @@ def channel_name(channel: Channel) -> str:
     return f"Meter {channel.meter_number}, register {channel.register}"
 
 
-def from_intervals(found: BilledReadings, bill: Bill, *, timezone: str, meters: str) -> Readings:
+def from_intervals(found: BilledReadings, bill: Bill, *, timezone: str, meters: str, segments: tuple[ExplainedSegment, ...] = ()) -> Readings:
     """Intervals summed to local hours and days, with the time-of-use period of each; sums are exact."""
-    zone, step = ZoneInfo(timezone), Decimal(1).scaleb(-found.decimals)
-    starts = int(found.starts_at.timestamp()) + found.interval_s * np.arange(len(found.values))
-    locals_ = [datetime.fromtimestamp(int(at), zone) for at in starts]
-    cells: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for index, at in enumerate(locals_):
-        cells[(at.date() - bill.billing_period_start).days, at.hour].append(index)
-    hours = tuple(_hour(found, indexes, day=day, hour=hour, step=step) for (day, hour), indexes in sorted(cells.items()))
+    step = Decimal(1).scaleb(-found.decimals)
+    hours = _hours(found, bill, timezone=timezone, names=found.periods, period_of=found.period_of)
     days = tuple(_day(hours, day, bill.billing_period_start + timedelta(days=day)) for day in range(bill.days))
     values = np.where(found.values < 0, 0, found.values)
     periods = [
@@ -53,21 +52,64 @@ def from_intervals(found: BilledReadings, bill: Bill, *, timezone: str, meters: 
         for number, name in enumerate(found.periods)
         if name and (found.period_of == number).any()
     ]
-    minutes = found.interval_s // 60
     return Readings(
         starts_on=bill.billing_period_start, unit="kWh", quantity=int(values.sum()) * step, days=days, hours=hours,
         periods=tuple(sorted(periods, key=lambda total: total.quantity)), estimated=int(values[np.isin(found.quality, _GUESSED)].sum()) * step,
-        source=f"{meters}, {minutes}-minute readings, in local hours", clock_note=clock_note(bill, timezone),
+        others=_others(found, segments, values) if periods or len(segments) > 1 else (),
+        source=f"{meters}, {found.interval_s // 60}-minute readings, in local hours", clock_note=clock_note(bill, timezone),
     )  # fmt: skip
 
 
-def _hour(found: BilledReadings, indexes: list[int], *, day: int, hour: int, step: Decimal) -> Hour:
+def of_demand(found: Readings, explained: BillExplanation, line: BillLine, *, timezone: str) -> Readings:
+    """The same hours with the windows of a demand line's charge instead of the periods of energy, and the window that was billed."""
+    billed = explained.readings
+    demand = next((one for one in billed.demands if (one.segment_no, one.charge_id) == (line.segment_no, line.charge_id)), None) if billed else None
+    if billed is None or demand is None:
+        return found
+    bill, times = explained.bill, Fraction(3600, demand.window_s)
+    hours = _hours(billed, bill, timezone=timezone, names=("", *demand.periods), period_of=demand.period_of)
+    totals, peak = [], None
+    for one in demand.peaks:
+        energy = Decimal(one.energy).scaleb(-billed.decimals)
+        exact = Fraction(energy) * times
+        kilowatts = Decimal(divide_half_up((exact * 1000).numerator, (exact * 1000).denominator)).scaleb(-3)
+        totals.append(PeriodTotal(period=one.period, hours=hours_in_words(hours, one.period, bill.billing_period_start), quantity=kilowatts, unit="kW"))
+        if line.tou_period == one.period or len(demand.peaks) == 1:
+            starts, ends = (at.astimezone(ZoneInfo(timezone)) for at in (one.starts_at, one.starts_at + timedelta(seconds=demand.window_s)))
+            peak = DemandPeak(
+                day=(starts.date() - bill.billing_period_start).days, hour=starts.hour, starts_at=starts, ends_at=ends, energy=energy, times=times, kilowatts=kilowatts
+            )
+    return replace(found, hours=hours, periods=tuple(totals), others=(), peak=peak) if peak else found
+
+
+def _others(found: BilledReadings, segments: tuple[ExplainedSegment, ...], values: NDArray[np.int64]) -> tuple[PeriodTotal, ...]:
+    """What was used in no time-of-use period, by segment."""
+    totals = []
+    for segment in segments:
+        mine = (found.segment_of == segment.segment_no) & (found.period_of == 0)
+        if mine.any():
+            days = days_of(date.fromisoformat(segment.from_date), date.fromisoformat(segment.to_date))
+            name = f"{days}, {segment.rate_schedule_name}" if len(segments) > 1 else "at other hours"
+            totals.append(PeriodTotal(period=name, hours=days, quantity=Decimal(int(values[mine].sum())).scaleb(-found.decimals)))
+    return tuple(totals)
+
+
+def _hours(found: BilledReadings, bill: Bill, *, timezone: str, names: tuple[str, ...], period_of: NDArray[np.int16]) -> tuple[Hour, ...]:
+    """The local hours of the period, each with the name of the period that it begins in."""
+    zone, step = ZoneInfo(timezone), Decimal(1).scaleb(-found.decimals)
+    starts = int(found.starts_at.timestamp()) + found.interval_s * np.arange(len(found.values))
+    cells: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for index, at in enumerate(datetime.fromtimestamp(int(at), zone) for at in starts):
+        cells[(at.date() - bill.billing_period_start).days, at.hour].append(index)
+    return tuple(_hour(found, indexes, day=day, hour=hour, step=step, period=names[period_of[indexes[0]]]) for (day, hour), indexes in sorted(cells.items()))
+
+
+def _hour(found: BilledReadings, indexes: list[int], *, day: int, hour: int, step: Decimal, period: str) -> Hour:
     values, quality = found.values[indexes], found.quality[indexes]
     there = values >= 0
     guessed = np.isin(quality[there], _GUESSED)
     state = "missing" if not there.all() else "estimated" if guessed.all() else "mixed" if guessed.any() else "actual"
-    period = found.periods[found.period_of[indexes[0]]] or None
-    return Hour(day=day, hour=hour, quantity=int(values[there].sum()) * step if there.any() else None, period=period, quality=state)
+    return Hour(day=day, hour=hour, quantity=int(values[there].sum()) * step if there.any() else None, period=period or None, quality=state)
 
 
 def _day(hours: tuple[Hour, ...], number: int, day: date) -> DayTotal:

@@ -358,13 +358,18 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step of a tier ladder: from `starts` to `up_to` (None: no end) at a price; `quantity` of this bill fell in it."""
+    """One step of a tier ladder: from `starts` to `up_to` (None: no end) at a price; `quantity` of this bill fell in it.
+
+    `up_to` is what the tariff has, `stated`, times `scale` for the days billed.
+    """
 
     tier: int
     starts: Decimal
     up_to: Decimal | None
     price: Decimal
     quantity: Decimal
+    stated: Decimal | None = None
+    scale: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -383,11 +388,25 @@ class Hour:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodTotal:
-    """What fell in one time-of-use period. `hours` says when it is, in words."""
+    """What fell in one time-of-use period, or the highest demand in it. `hours` says when it is, in words; `unit` is None for that of the readings."""
 
     period: str
     hours: str
     quantity: Decimal
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandPeak:
+    """The window from which a demand was billed: `energy` kWh from `starts_at` to `ends_at`, times `times` the power of `kilowatts`; `day` and `hour` are its cell."""
+
+    day: int
+    hour: int
+    starts_at: datetime
+    ends_at: datetime
+    energy: Decimal
+    times: Fraction
+    kilowatts: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -423,7 +442,8 @@ class Dial:
 class Readings:
     """What the meter measured in a bill's period, at the finest grain there is: hours, else days, else the dials.
 
-    The days' sum is `quantity`.
+    The days' sum is `quantity`. `others` is what was used in no time-of-use period, under the name of its part of the period.
+    With a `peak` the periods are those of a demand charge, and their quantities are powers.
     """
 
     starts_on: date
@@ -433,9 +453,17 @@ class Readings:
     source: str
     hours: tuple[Hour, ...] = ()
     periods: tuple[PeriodTotal, ...] = ()
+    others: tuple[PeriodTotal, ...] = ()
+    peak: DemandPeak | None = None
     dials: tuple[Dial, ...] = ()
     estimated: Decimal = Decimal(0)
     clock_note: str | None = None
+
+    @property
+    def terms(self) -> tuple[PeriodTotal, ...]:
+        """The parts of `quantity`; none where they do not add up to it."""
+        terms = () if self.peak else (*self.periods, *self.others)
+        return terms if sum((term.quantity for term in terms), Decimal(0)) == self.quantity else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -527,6 +555,7 @@ class LinePage:
 
     bill: BillPage
     line: Line
+    readings: Readings | None = None
     ladder: tuple[Step, ...] = ()
     base: tuple[Line, ...] = ()
 
