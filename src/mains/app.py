@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from mains import __version__, health
 from mains.base.db import Database
@@ -35,7 +36,7 @@ def create_app(database: Database, settings: Settings, *, clock: Clock = now) ->
     """The whole application on a database; `clock` tells the instant of a sign-in (tests bring their own)."""
     app = FastAPI(
         title="mains", version=__version__, description="The operations system of a utility.", openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None,
-        lifespan=_lifespan, max_body_size=LARGEST_BODY,
+        lifespan=_lifespan,
     )  # fmt: skip
     keep_books()
     app.state.database = database
@@ -54,8 +55,9 @@ def create_app(database: Database, settings: Settings, *, clock: Clock = now) ->
         app.state.reads = import_module("mains.web.reads").reads_for
         app.include_router(import_module("mains.web.pages").router)
     app.mount("/static", StaticFiles(directory=render.STATIC), name="static")
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=LARGEST_BODY)  # for bodies that do not say their length
     app.add_middleware(Gate, database=database, clock=clock)
-    app.add_middleware(RequestTrail)
+    app.add_middleware(RequestTrail, largest_body=LARGEST_BODY)
     app.add_middleware(BaseHTTPMiddleware, dispatch=add_security_headers)  # the last added is the outermost
     return app
 

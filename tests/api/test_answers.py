@@ -147,7 +147,18 @@ def test_a_wrong_verb_names_the_right_ones_and_a_wrong_body_its_place(app, river
     assert (wrong.status_code, wrong.headers["allow"], wrong.json()["type"]) == (405, "GET", "/problems/method-not-allowed")
     assert {error["where"] for error in body["errors"]} == {"body.key_name", "body.scopes.0", "body.owner"}
     assert client.post("/v1/keys", content="{", headers={"Content-Type": "application/json"}).status_code == 422
-    assert client.post("/v1/keys", content="x" * 70_000_000).status_code == 413
+
+
+def test_a_body_too_large_is_a_problem_with_the_browsers_rules_whether_or_not_it_says_its_length(app, riverbend):
+    client = signed_in(app, riverbend)
+    said = client.post("/v1/keys", content="x" * 70_000_000)
+    unsaid = client.post("/v1/keys", content=("x" * 1_000_000 for _ in range(70)))
+
+    assert (said.status_code, said.json()["type"]) == (413, "/problems/body-too-large")
+    assert unsaid.status_code in (400, 413)
+    for answer in (said, unsaid):
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-request-id"]
 
 
 def test_a_browser_gets_a_page_about_the_problem(app, riverbend):

@@ -207,6 +207,21 @@ def test_root_without_an_unprivileged_account_is_told_what_to_do(home: Path, mon
 
 
 @as_root
+@pytest.mark.parametrize("sign", ['"', "$", "`", "\n", "\x07"], ids=ascii)
+def test_a_home_that_a_shell_would_read_as_something_else_is_refused(home: Path, sign: str):
+    with pytest.raises(HomeNotUsable, match="in its name"):
+        Cluster(home=home / f"a{sign}b", settings=QUICK).ensure_running()
+    assert not home.exists()
+
+
+def test_a_home_with_spaces_and_letters_of_other_tongues_serves(home: Path):
+    cluster = Cluster(home=home / "wärmé haus's 家", settings=QUICK)
+    try:
+        assert value(cluster.ensure_running().app, "SELECT session_user") == "mains_app"
+    finally:
+        cluster.stop()
+
+
 def test_an_account_that_is_not_there_is_named(home: Path):
     with pytest.raises(programs.NoUnprivilegedAccount, match="'mains-nobody-here'"):
         Cluster(home=home, user="mains-nobody-here").ensure_running()

@@ -1,6 +1,7 @@
 """How commands speak."""
 
 import json
+import os
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -55,6 +56,9 @@ def test_a_problem_is_a_sentence_and_its_cure_or_the_object(capsys):
     ("error", "code"),
     [
         (psycopg.OperationalError("server closed the connection"), 1),
+        (psycopg.DataError("integer out of range"), 1),
+        (FileNotFoundError(2, "No such file or directory", "gone.csv"), 1),
+        (OSError(28, "No space left on device"), 1),
         (typer.Exit(DOES_NOT_HOLD), 3),
         (KeyboardInterrupt(), INTERRUPTED),
         (typer.Abort(), INTERRUPTED),
@@ -62,6 +66,25 @@ def test_a_problem_is_a_sentence_and_its_cure_or_the_object(capsys):
 )
 def test_exit_codes(error: BaseException, code: int, capsys):
     assert run(command_that(raising(error)), ["act"]) == code
+
+
+def test_a_file_that_cannot_be_written_is_named(capsys):
+    app = command_that(raising(PermissionError(13, "Permission denied", "out.csv")))
+
+    assert run(app, ["act"]) == 1
+    assert capsys.readouterr().err.startswith("A file, or the output of the command, cannot be read or written: out.csv: Permission denied\n  what to do:")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full here")
+def test_an_output_that_is_full_is_said_beside_it(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout", os.fdopen(os.open("/dev/full", os.O_WRONLY), "w", buffering=1))
+    assert run(command_that(lambda: table([{"name": "A"}], columns=["name"])), ["act"]) == 1
+    assert "No space left on device" in capsys.readouterr().err
+
+
+def test_a_table_without_any_output_is_no_fault(monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    table([{"name": "A"}], columns=["name"])
 
 
 def test_a_fault_of_ours_is_not_dressed_up():

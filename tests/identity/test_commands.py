@@ -3,10 +3,13 @@
 import json
 import sys
 from io import StringIO
+from uuid import uuid4
 
 import pytest
 from identity_world import MONDAY, PASSWORD, found
+from psycopg import sql
 
+from mains.base import server
 from mains.base.db import Database
 from mains.cli import main
 from mains.identity import operations
@@ -91,3 +94,17 @@ def test_what_cannot_be_done_is_said_with_its_cure(mains, words, kind):
 
     assert (code, problem["type"]) == (1, f"/problems/{kind}")
     assert problem["cure"]
+
+
+def test_a_database_in_which_nothing_is_built_yet_says_how_to_build(mains, database: Database, monkeypatch):
+    empty = f"empty_{uuid4().hex[:8]}"
+    with server.connect(database.admin_url) as conn:
+        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(empty)))
+        try:
+            for name, url in {"DATABASE_URL": database.admin_url, "APP_URL": database.app_url, "INGEST_URL": database.ingest_url}.items():
+                monkeypatch.setenv(f"MAINS_{name}", server.with_database(url, empty))
+            code, problem = mains("staff", "list")
+        finally:
+            conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(empty)))
+    assert (code, problem["type"]) == (1, "/problems/database-is-empty")
+    assert "make demo" in problem["cure"]

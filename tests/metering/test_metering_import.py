@@ -1,6 +1,7 @@
 """Meter files: what is stored of them, what is refused, and what happens when something breaks in the middle."""
 
 import json
+import os
 import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -332,3 +333,30 @@ def test_real_files_are_taken_whole_and_the_second_time_change_nothing(database,
     with database.transaction(actor=staff) as conn:
         assert len(queries.batches_page(conn, limit=60)) == 60
         assert operations.register_channels(conn, []) == 0
+
+
+@pytest.mark.parametrize("name", ["M" * 101, "M" * 70_000, "M\x00-1", "M\x07", "M\u202e1-M"], ids=["long", "very long", "zero byte", "control", "turns the line round"])
+def test_a_name_that_no_table_can_hold_refuses_its_readings_and_no_others(database, staff, tmp_path, name):
+    good = f"M-{name!r:.9}-{len(name)}"
+    path = csv_file(tmp_path, good, [1] * 96 * 31)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines) + "".join(line.replace(good, name) for line in lines[1:5]))
+
+    found = run(database, staff, path, unknown_meters="register")
+
+    assert (found["accepted"], found["quarantined"]) == (96 * 31, 4)
+    assert reasons(found)["bad-name"] == 4
+    assert run(database, staff, path, unknown_meters="register")["unchanged"] == 96 * 31
+
+
+def test_a_file_whose_own_name_is_no_text_is_imported(database, staff, tmp_path):
+    path = csv_file(tmp_path, "M-UNNAMED", [1] * 96)
+    odd = path.rename(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.csv")))
+
+    assert run(database, staff, odd, unknown_meters="register")["accepted"] == 96
+
+
+def test_a_path_that_cannot_be_looked_at_stops_before_anything(database, staff, tmp_path):
+    for path in (Path("x" * 300), tmp_path / "\x7f" / "nothing.csv"):
+        with pytest.raises(NoSuchFile, match="there is no file"):
+            run(database, staff, path)

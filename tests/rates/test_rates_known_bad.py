@@ -73,6 +73,12 @@ def test_quirks_3_and_4_a_ratchet_is_refused_not_ignored(member):
     assert next(iter(codes(issues))).startswith("not-priced-lookback")
 
 
+def test_a_ratchet_of_the_older_form_is_refused_not_ignored():
+    version, issues = from_urdb(document(demandRatchetPercentage=[0.8] * 12))
+    assert version is None
+    assert codes(issues) == {"not-priced-demandratchetpercentage"}
+
+
 def test_quirk_5_the_document_is_not_changed_by_reading_it():
     raw = document(flatdemandstructure=[[{"rate": Decimal(5)}]], flatdemandmonths=[0] * 12)
     before = deepcopy(raw)
@@ -226,3 +232,43 @@ def test_a_register_total_is_never_negative():
     plan = compile_plan(rate(energy(ladder((None, "1")), unit="therm"), commodity="gas"), period=JUNE, interval_s=None)
     with pytest.raises(UnableToReduceReadings, match="negative"):
         register_determinants(plan, [-1])
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"energyratestructure": [[{"rate": Decimal("1e999999999")}]]},
+        {"energyratestructure": [[{"rate": Decimal("0.1"), "adj": Decimal("-1e999999999")}]]},
+        {"fixedchargefirstmeter": Decimal("1e999999999"), "fixedchargeunits": "$/month"},
+        {"energyweekdayschedule": [[Decimal("1e999999999")] * 24] * 12},
+        {"energyweekdayschedule": [[float("nan")] * 24] * 12},
+        {"energyweekdayschedule": [[float("inf")] * 24] * 12},
+    ],
+    ids=["rate", "adjustment", "fixed charge", "schedule", "schedule of NaN", "schedule without end"],
+)
+def test_a_number_beyond_all_bounds_is_refused_at_once(member):
+    version, issues = from_urdb(document(**member))
+    assert version is None
+    assert codes(issues) & {"absurd-number", "unknown-period"}
+
+
+@pytest.mark.parametrize("date", [Decimal("1e999999999"), -(10**30), float("inf"), float("nan"), "yesterday"], ids=str)
+def test_a_date_beyond_the_calendar_is_said_and_not_counted_out(date):
+    _, issues = from_urdb(document(startdate=date))
+    assert [issue.code for issue in issues] == ["bad-date"]
+
+
+@pytest.mark.parametrize("cell", ["1_0", "\u0661\u0660", "1e999999999", "0x10"])
+def test_a_cell_that_is_no_plain_number_is_refused_with_its_line(tmp_path, cell):
+    path = tmp_path / "load.csv"
+    path.write_text("kwh\n1\n" + f"{cell}\n" + "1\n" * 8758, encoding="utf-8")
+    with pytest.raises(UnableToReadLoad, match="line 3"):
+        read_load(path, start="2018-01-01T00:00", timezone="Etc/UTC")
+
+
+@pytest.mark.parametrize(("start", "minutes"), [("9999-12-01", None), ("0001-01-01", None), ("2018-01-01", 0), ("2018-01-01", 10**9), ("2018-01-01", 7)])
+def test_a_start_or_an_interval_that_no_load_has_is_refused(tmp_path, start, minutes):
+    path = tmp_path / "load.csv"
+    path.write_text("kwh\n" + "1\n" * 8760)
+    with pytest.raises(UnableToReadLoad):
+        read_load(path, start=f"{start}T00:00", timezone="Etc/UTC", interval_minutes=minutes)

@@ -26,6 +26,8 @@ from mains.base.server import Urls
 DATABASE = "mains"
 SUPERUSER = "postgres"
 _START_S = 60
+_NOT_IN_A_HOME = '"$`' if os.name == "nt" else '"$`\\'
+"""Letters that pg_ctl hands to a shell as they are, which reads them as something else."""
 
 
 class UnableToStartDatabase(Problem):
@@ -142,6 +144,11 @@ class Cluster:
 
     def _open_home(self, account: pg.Account | None) -> None:
         """Make the home folder, and hold that the account of the server can reach it; folders above it keep their modes."""
+        if odd := sorted({letter for letter in str(self.home) if letter in _NOT_IN_A_HOME or not letter.isprintable()}):
+            raise HomeNotUsable(
+                f"the programs of PostgreSQL cannot be given a folder with {' '.join(map(ascii, odd))} in its name: {self.home}",
+                cure="set MAINS_HOME to a folder whose name has letters, digits, spaces and plain signs",
+            )
         make_folder(self.home, mode=0o711 if account else 0o700)
         if account is None:
             return

@@ -83,6 +83,12 @@ class RequestRefused(Problem):
     status = 400
 
 
+class BodyTooLarge(Problem):
+    """The request brings more than is taken at once."""
+
+    status = 413
+
+
 class UnexpectedError(Problem):
     """Something went wrong here that nobody foresaw; it is in the log under the request's id."""
 
@@ -245,8 +251,9 @@ def _database_said(request: Request, error: Exception) -> Response:
 class RequestTrail:
     """Middleware: gives each request an id (answered as X-Request-ID), logs it with its route's pattern rather than its address, and turns what nobody foresaw into a problem."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, largest_body: int) -> None:
         self._app = app
+        self._largest_body = largest_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -269,6 +276,10 @@ class RequestTrail:
             if b"%00" in scope.get("query_string", b"") or "\x00" in scope["path"]:
                 answer = problem_response(Request(scope), RequestNotUnderstood("the address has a character that no value may have", cure="leave out %00"))
                 await answer(scope, receive, tell)
+            elif _announced_bytes(scope) > self._largest_body:
+                cure = f"send at most {self._largest_body:,}; a larger meter file goes through mains readings import"
+                problem = BodyTooLarge(f"the body has {_announced_bytes(scope):,} bytes", cure=cure)
+                await problem_response(Request(scope), problem)(scope, receive, tell)
             else:
                 await self._app(scope, receive, tell)
         except Exception as error:  # the last place where an error can become an answer
@@ -279,6 +290,12 @@ class RequestTrail:
             await problem_response(Request(scope), problem)(scope, receive, tell)
         finally:
             _log_request(scope, status=status, seconds=time.monotonic() - began)
+
+
+def _announced_bytes(scope: Scope) -> int:
+    """The length that the request says its body has; 0 where it says none."""
+    length = dict(scope["headers"]).get(b"content-length", b"")
+    return int(length) if length.isdigit() else 0
 
 
 def _log_request(scope: Scope, *, status: int, seconds: float) -> None:

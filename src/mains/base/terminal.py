@@ -32,6 +32,16 @@ class CommandNotUnderstood(Problem):
     status = 400
 
 
+class FileNotUsable(Problem):
+    """A file, or the output of the command, cannot be read or written."""
+
+
+class ValueNotKept(Problem):
+    """A value is outside of what the database can keep."""
+
+    status = 422
+
+
 def say(text: str) -> None:
     """One line of the answer."""
     typer.echo(text)
@@ -60,7 +70,7 @@ def to_json(value: Any) -> str:
 def table(rows: Iterable[Mapping[str, Any]], *, columns: Sequence[str]) -> None:
     """Rows as a table on a terminal, as tab-separated lines with a heading elsewhere; an absent value is empty."""
     texts = [["" if row.get(column) is None else str(row[column]) for column in columns] for row in rows]
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():
         for line in ([*columns], *texts):
             say("\t".join(line))
         return
@@ -86,6 +96,12 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
         return _refuse(
             DatabaseNotReachable(f"the database does not answer: {why}", cure="see mains db status, then mains db start"), as_json=as_json
         )
+    except psycopg.DataError as error:
+        said = error.diag.message_primary or str(error)
+        return _refuse(ValueNotKept(f"the database does not take a value: {said}", cure="see the command's --help for what it takes"), as_json=as_json)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _refuse(FileNotUsable(f"{place}{error.strerror or error}", cure="check the path, the rights, and the room on the disk"), as_json=as_json)
     except typer.TyperException as error:
         if as_json:
             _refuse(CommandNotUnderstood(error.format_message(), cure="see the command's --help"), as_json=True)
@@ -103,7 +119,10 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
 def _refuse(problem: Problem, *, as_json: bool) -> int:
     """Print a problem: the object on stdout, or its sentence and its cure on stderr."""
     if as_json:
-        say(to_json(problem.as_json()))
+        try:
+            say(to_json(problem.as_json()))
+        except OSError:  # nobody takes the output
+            note(f"{problem.title()}: {problem.detail}")
     else:
         note(f"{problem.title()}: {problem.detail}")
         if problem.cure:

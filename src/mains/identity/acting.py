@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
+import psycopg
 import typer
 
 from mains.base.db import Actor, Database
@@ -27,6 +28,12 @@ class UtilityNotFound(Problem):
     status = 404
 
 
+class DatabaseIsEmpty(Problem):
+    """The database is there, and nothing has been built in it."""
+
+    status = 503
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acting:
     """A database, a utility of it, and who acts."""
@@ -46,11 +53,15 @@ def acting(utility: str | None = None, *, reason: str | None = None) -> Acting:
     """Act for a utility by its short name, or for the one that was set up first; the audit log names the account of this machine.
 
     Raises:
+        DatabaseIsEmpty: nothing has been built yet.
         UtilityNotFound: there is none, or none of that name.
     """
     database = open_database()
     with database.anonymous() as conn:
-        found = conn.execute(_sql.first_utility).fetchone()
+        try:
+            found = conn.execute(_sql.first_utility).fetchone()
+        except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction) as error:
+            raise DatabaseIsEmpty("the database holds no tables of mains yet", cure="make demo fills it with an invented utility; mains db init builds empty tables") from error
         code = utility or (found[0] if found else None)
         utility_id = utility_of(conn, code=code) if code else None
     if utility_id is None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from mains.base.http import ActingNow, InTransaction, NotAllowed, Paging, RequestNotUnderstood
+from mains.base.http import ActingNow, BodyTooLarge, InTransaction, NotAllowed, Paging, RequestNotUnderstood
 from mains.base.paging import Page
 from mains.base.problems import NotFound, Problem
 from mains.metering import exporting, formats, importing, queries
@@ -24,12 +24,6 @@ LARGEST_BODY = 4 << 20
 LONGEST = timedelta(days=62)
 """The longest stretch of readings that one request is answered with."""
 FIELDS = ("meter", "register", "start", "value", "unit", "quality", "interval_minutes", "commodity", "flow")
-
-
-class BodyTooLarge(Problem):
-    """The request brings more than is taken at once."""
-
-    status = 413
 
 
 class StretchTooLong(Problem):

@@ -64,7 +64,7 @@ def show(
     account: Annotated[str | None, typer.Option(help="Number of an account.")] = None,
     from_: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M%z"], help="First instant, local.")] = None,
     to: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M%z"], help="End, exclusive, local.")] = None,
-    limit: Annotated[int, typer.Option(help="Most readings to show.")] = 200,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Most readings to show.")] = 200,
     utility: Utility = None,
     as_json: Json = False,
 ) -> None:
@@ -117,9 +117,9 @@ def export(
 @app.command()
 def quarantine(
     *,
-    batch: Annotated[int | None, typer.Option(help="Number of one delivery.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, max=2**31 - 1, help="Number of one delivery.")] = None,
     code: Annotated[str | None, typer.Option(help="One kind of problem.")] = None,
-    limit: Annotated[int, typer.Option(help="Most places to show.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most places to show.")] = 50,
     utility: Utility = None,
     as_json: Json = False,
 ) -> None:

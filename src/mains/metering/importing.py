@@ -163,12 +163,14 @@ def expand(paths: Sequence[Path]) -> list[Path]:
     """Files as they are, folders as the files in them, in order of their names.
 
     Raises:
-        NoSuchFile: a path is not there.
+        NoSuchFile: a path is not there, or cannot be looked at.
     """
     found: list[Path] = []
     for path in paths:
-        if not path.exists():
-            raise NoSuchFile(f"there is no file {path}", cure="check the path")
+        try:
+            path.stat()
+        except OSError as error:
+            raise NoSuchFile(f"there is no file {str(path)[:200]}: {error.strerror}", cure="check the path") from error
         found += sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
     return found
 

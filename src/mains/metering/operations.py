@@ -67,6 +67,10 @@ def close_batch(
     conn.execute(_sql.close_batch, {"batch_id": batch_id, "sha256": sha256, **counts})
 
 
+LONGEST_MESSAGE = 2000
+"""Letters of a message that are kept."""
+
+
 def quarantine(conn: Connection, *, batch_id: int, issues: Sequence[Issue], file: str) -> None:
     """Keep what was refused of a delivery; an issue without a file gets `file`."""
     if not issues:
@@ -79,7 +83,7 @@ def quarantine(conn: Connection, *, batch_id: int, issues: Sequence[Issue], file
             "lines": [issue.line for issue in issues],
             "fields": [issue.field for issue in issues],
             "codes": [issue.code for issue in issues],
-            "messages": [issue.message for issue in issues],
+            "messages": [issue.message.replace("\x00", "\N{SYMBOL FOR NULL}")[:LONGEST_MESSAGE] for issue in issues],
             "cures": [issue.cure for issue in issues],
             "severities": [issue.severity for issue in issues],
             "readings": [issue.count for issue in issues],

@@ -31,9 +31,13 @@ SELF_DESCRIBING = ("espi", "nem12")
 
 OLDEST = timedelta(days=40 * 365)
 
+LONGEST_METER, LONGEST_REGISTER = 100, 200
+"""Letters of the longest names that the tables hold."""
+
 CURES = {
     "unknown-meter": "register the meter, or import with --unknown-meters register",
     "unknown-channel": "register the channel at its meter, or import with --unknown-meters register",
+    "bad-name": "correct the name in the file: at most 100 letters, digits and signs for a meter and 200 for a register, without control characters",
     "meter-registered": "install the meter at a service point; until then its readings are kept and billed to nobody",
     "meter-not-installed": "install the meter at a service point for that time, or correct its dates",
     "commodity-mismatch": "check the meter number: the meter measures something else",
@@ -76,6 +80,7 @@ class Resolver:
     def prepare(self, part: ParsedFile) -> Prepared:
         """What of a part may be stored; registers meters and channels where that is allowed."""
         out = Prepared()
+        part = _with_good_names(part, out)
         keys = sorted({each.key for each in (*part.channels, *part.register_reads)}, key=lambda key: (key.meter, key.register))
         numbers = sorted({key.meter for key in keys})
         meters = meters_by_number(self.conn, numbers)
@@ -227,6 +232,23 @@ def to_blocks(fitting: Sequence[Fitting], *, interval_s: int) -> Blocks:
     return encode(
         channel_id=channel[head], block_start=day[head] * DAY - offset[head] * 60, values=dense, utc_offset_min=offset[head].astype(np.int16), quality=marks
     )
+
+
+def _with_good_names(part: ParsedFile, out: Prepared) -> ParsedFile:
+    """The part without what is called something that no table can hold, each with an issue."""
+    for each in (*part.channels, *part.register_reads):
+        if not _is_good_name(each.key):
+            message = f"the meter {each.key.meter[:40]!r} and register {each.key.register[:40]!r} are too long, or hold a control character"
+            out.issues.append(_issue(part.file, "bad-name", message, line=_line(each), count=len(each.starts) if isinstance(each, ParsedChannel) else 1))
+    return replace(
+        part,
+        channels=[each for each in part.channels if _is_good_name(each.key)],
+        register_reads=[each for each in part.register_reads if _is_good_name(each.key)],
+    )
+
+
+def _is_good_name(key: ChannelKey) -> bool:
+    return len(key.meter) <= LONGEST_METER and len(key.register) <= LONGEST_REGISTER and key.meter.isprintable() and key.register.isprintable()
 
 
 def _refusal(parsed: ParsedChannel | PeriodRead, meter: Meter | None, channel: Channel | None) -> tuple[str, str] | None:

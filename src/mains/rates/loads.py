@@ -135,6 +135,8 @@ def _start(text: str, zone: ZoneInfo) -> datetime:
         start = datetime.fromisoformat(text)
     except ValueError:
         raise UnableToReadLoad(f"{text!r} is not a time", cure="write it like 2018-01-01T00:00") from None
+    if not 1900 <= start.year <= 2200:
+        raise UnableToReadLoad(f"{text!r} is not a time of 1900 to 2200", cure="write it like 2018-01-01T00:00")
     start = start.replace(tzinfo=zone) if start.tzinfo is None else start.astimezone(zone)
     if (start.day, start.hour, start.minute, start.second) != (1, 0, 0, 0):
         raise UnableToReadLoad(
@@ -160,10 +162,9 @@ def _cells(path: Path) -> list[Decimal]:
         raise wrong(1, f"the header is {header[:40]!r}", f"give one column with the header {HEADER}")
     cells = []
     for number, text in enumerate(lines[1:], start=2):
-        try:
-            cell = Decimal(text.strip().strip('"'))
-        except InvalidOperation:
-            raise wrong(number, f"{text[:40]!r} is not a number", "write kWh with a point, one number a line") from None
+        cell = _number(text.strip().strip('"'))
+        if cell is None:
+            raise wrong(number, f"{text[:40]!r} is not a number", "write kWh with a point, one number a line")
         if not cell.is_finite():
             raise wrong(number, f"{text[:40]!r} is not finite", "estimate the missing reading first")
         if cell < 0:
@@ -176,8 +177,18 @@ def _cells(path: Path) -> list[Decimal]:
     return cells
 
 
+def _number(text: str) -> Decimal | None:
+    """A decimal written in plain ASCII; None where it is none, as with the underscores and the digits of other scripts that Decimal takes."""
+    try:
+        return Decimal(text) if text.isascii() and "_" not in text else None
+    except InvalidOperation:
+        return None
+
+
 def _interval(path: Path, count: int, start: datetime, zone: ZoneInfo, minutes: int | None) -> int:
     """The length of a reading in seconds that makes the rows one year, or else the only one that makes them whole months."""
+    if minutes is not None and not (1 <= minutes <= 1440 and 1440 % minutes == 0):
+        raise UnableToReadLoad(f"readings of {minutes} minutes do not fill a day", cure="give an interval that divides the day, such as 15 or 60")
     lengths = (minutes * 60,) if minutes else _LENGTHS
     fitting = [length for length in lengths if _is_month_start(start.timestamp() + count * length, zone)]
     one_year = [length for length in fitting if datetime.fromtimestamp(start.timestamp() + count * length, zone).year == start.year + 1]

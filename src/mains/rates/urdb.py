@@ -32,6 +32,8 @@ MEMBERS = frozenset(
 """Members by which a document is known to be of this database."""
 ENDLESS = Decimal("1e30")
 """A `max` from here on is how files write "no end" (the reference calculator writes 1e38)."""
+LATEST = 8_000_000_000
+"""Epoch seconds of the last date that is one (in the year 2223)."""
 
 _PER = {"kwh": "month", "kwh daily": "day"}
 _FIXED_UNITS = {"$/month": "month", "$/day": "day", "$/year": "year"}
@@ -135,6 +137,7 @@ class _Reader:
             return None
         try:
             if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+                value = value if -LATEST < value < LATEST else float("nan")
                 return datetime.fromtimestamp(int(value), UTC).date()
             return date.fromisoformat(str(value)[:10])
         except (ValueError, OverflowError, OSError):
@@ -175,8 +178,8 @@ class _Reader:
             return None
         for month, row in enumerate(grid):
             for hour, cell in enumerate(row):
-                whole = isinstance(cell, int | float | Decimal) and not isinstance(cell, bool) and cell == int(cell)
-                if not whole or not 0 <= int(cell) < periods:
+                is_number = isinstance(cell, int | float | Decimal) and not isinstance(cell, bool)
+                if not is_number or not 0 <= cell < periods or cell != int(cell):
                     self.refuse(
                         "unknown-period",
                         field,
@@ -411,6 +414,7 @@ class _Reader:
 
 _NOT_PRICED = (
     ("lookbackpercent", "a demand ratchet", "use a rate without a ratchet"),
+    ("demandratchetpercentage", "a demand ratchet", "use a rate without a ratchet"),
     ("lookbackrange", "a demand ratchet", "use a rate without a ratchet"),
     ("lookbackmonths", "a demand ratchet", "use a rate without a ratchet"),
     ("coincidentratestructure", "coincident demand", "leave it out where it is not charged"),

@@ -55,7 +55,7 @@ def parse(
     """
     if isinstance(source, Path | str):
         path = Path(source)
-        name = name or path.name
+        name = name or path.name.encode(errors="surrogateescape").decode(errors="replace")
         try:
             with path.open("rb") as stream:
                 yield from _parse(as_source(stream, name=name), timezone=timezone, wanted=format, limits=limits)

@@ -7,17 +7,33 @@ from mains.metering.formats.csv_table import is_label
 KINDS = ("espi", "nem12", "csv_long", "csv_wide")
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_MAGIC = (
+    (b"\x1f\x8b", "unsupported", "a gzip file"),
+    (b"BZh", "unsupported", "a bzip2 file"),
+    (b"\xfd7zXZ", "unsupported", "an xz file"),
+    (b"\x28\xb5\x2f\xfd", "unsupported", "a zstd file"),
+    (b"7z\xbc\xaf", "unsupported", "a 7z archive"),
+    (b"%PDF", "unknown", "a PDF document"),
+    (b"\x89PNG", "unknown", "a picture"),
+    (b"\xff\xd8\xff", "unknown", "a picture"),
+    (b"SQLite format 3\x00", "unknown", "an SQLite database"),
+    (b"\xd0\xcf\x11\xe0", "unknown", "an office document"),
+)
+"""First bytes of kinds of files that are no meter data."""
 _ESPI = b"http://naesb.org/espi"
 
 
 def kind_of(head: bytes) -> tuple[str, str]:
     """The kind and a word on what was seen; the kind is one of KINDS, zip, nem13, empty, wrong-encoding, unsupported or unknown."""
     if not head.strip(b" \t\r\n\x00\xef\xbb\xbf"):
-        return ("wrong-encoding", "nothing but zero bytes") if b"\x00" in head else ("empty", "no bytes")
+        return ("wrong-encoding", "nothing but zero bytes") if b"\x00" in head else ("empty", "nothing but blank lines" if head else "no bytes")
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
         return "zip", "a zip archive"
-    if head.startswith(b"\x1f\x8b"):
-        return "unsupported", "a gzip file"
+    for magic, kind, what in _MAGIC:
+        if head.startswith(magic):
+            return kind, what
+    if head[257:262] == b"ustar":
+        return "unsupported", "a tar archive"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(_UTF16) or b"\x00" in head[:4096]:
         return _wide_text(head)
