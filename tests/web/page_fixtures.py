@@ -203,6 +203,16 @@ INPUTS = v.Inputs(
     verified_at=datetime(2026, 11, 23, 8, 2, tzinfo=UTC),
 )
 
+PARTS = (
+    v.RatePart(
+        part_no=1,
+        rate_schedule_name="R-TOU Residential time of use",
+        version_number=4,
+        version_hash="9f2c4e1ab07d3385c1d04fe2b6a7719c0e5d88a1",
+        starts_on=START,
+        ends_on=END,
+    ),
+)
 BILL_PAGE = v.BillPage(
     bill_id=BILL,
     bill_number="26-10-0048213",
@@ -215,16 +225,7 @@ BILL_PAGE = v.BillPage(
     commodity="electric",
     premise_address="218 Alder Street, Riverbend",
     meters=(v.BilledMeter(meter_number="RB-204417", from_at=datetime(2026, 10, 1, 5, tzinfo=UTC), to_at=datetime(2026, 11, 1, 5, tzinfo=UTC)),),
-    parts=(
-        v.RatePart(
-            part_no=1,
-            rate_schedule_name="R-TOU Residential time of use",
-            version_number=4,
-            version_hash="9f2c4e1ab07d3385c1d04fe2b6a7719c0e5d88a1",
-            starts_on=START,
-            ends_on=END,
-        ),
-    ),
+    parts=PARTS,
     billing_period_start=START,
     billing_period_end=END,
     issued_at=datetime(2026, 11, 2, 14, tzinfo=UTC),
@@ -244,6 +245,7 @@ BILL_PAGE = v.BillPage(
         total_amount=OLD_TOTAL,
         lines=OLD_LINES,
         usage_quantity=SEPTEMBER.quantity,
+        parts=PARTS,
     ),
     notes=(
         "Six hours of 14 October are estimated: the meter did not answer. They are marked in the picture.",
@@ -595,10 +597,11 @@ HOME_PAGE = v.HomePage(
         billing_period_end=END,
         started_at=datetime(2026, 11, 2, 9, 14, tzinfo=UTC),
         finished_at=datetime(2026, 11, 2, 9, 14, 6, tzinfo=UTC),
-        issued=2380,
+        made=2380,
         held=11,
-        unchanged=0,
-        total_amount=Decimal("412907.63"),
+        existing=0,
+        standing=2380,
+        standing_amount=Decimal("412907.63"),
     ),
     imports=IMPORTS,
     held=HELD,

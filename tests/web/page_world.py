@@ -26,7 +26,7 @@ class FixtureReads:
     def search(self, asked):
         return replace(fx.SEARCH_PAGE, asked=asked) if asked.lower() in "maria okafor-lindqvist" else views.SearchPage(asked=asked, hits=())
 
-    def customer(self, customer_id):
+    def customer(self, customer_id, *, all_bills=False):
         return fx.CUSTOMER_PAGE if customer_id == fx.CUSTOMER else fx.EMPTY_CUSTOMER
 
     def usage_of_month(self, customer_id, account_id, month):

@@ -11,12 +11,14 @@ from lxml import html
 
 from mains.base.db import system_actor
 from mains.billing import queries as billing
+from mains.billing import runs
 from mains.demo import building
 from mains.demo.generate import DEFAULT_SEED
 from mains.demo.loading import Chosen, planned
 from mains.demo.steps import Steps
 from mains.demo.stories import STORIES
 from mains.web import render
+from mains.web.change import change, reason
 from mains.web.reads import PageReads
 
 pytestmark = pytest.mark.xdist_group("sums")
@@ -164,3 +166,45 @@ def test_a_demand_shows_its_own_windows_and_the_quarter_hour_that_was_billed(pag
             assert peak.kilowatts.normalize() == (peak.energy * 4).normalize()
             seen += 1
     assert seen
+
+
+def test_a_held_bill_is_on_its_customers_page_with_what_releases_it(pages):
+    held = pages.held_bills()[0]
+    page = pages.customer(held.customer_id)
+    text = words(shown(pages, "customer.html", customer=page))
+
+    assert held in page.held
+    assert "A bill is held" in text
+    assert f"What releases it: {held.cure[0].lower()}{held.cure[1:]}" in text
+    assert len(page.bills) == 12
+    assert not pages.customer(held.customer_id, all_bills=True).has_more_bills
+    assert len(pages.customer(held.customer_id, all_bills=True).bills) > 12
+
+
+def test_a_run_of_what_is_billed_already_does_not_hide_what_stands(pages):
+    before = pages.home().latest_run
+    period = before.billing_period_start, before.billing_period_end
+    runs.run_cycle(pages.database, actor=pages.actor, cycle_code="monthly", period=period, at=AT)
+    after = pages.home().latest_run
+
+    assert after.run_id != before.run_id
+    assert (after.made, after.standing, after.standing_amount) == (0, before.standing, before.standing_amount)
+    assert after.standing_amount > 0
+
+
+def reasons(pages, bill):
+    difference = change(pages.bill(bill.bill_id), currency="USD")
+    assert difference is not None
+    return [reason(part) for part in difference.parts]
+
+
+def test_a_change_of_rate_is_called_that_and_a_season_is_not_a_change_of_prices(pages, bills):
+    switched = next(bill for bill in bills if bill.bill_number == "000030-E1-20260301")
+    told = reasons(pages, switched)
+    assert ["Residential Service" in one.text and "11 March" in one.text for one in told if one.name == "Rate changed"] == [True]
+    with pages.database.transaction(actor=pages.actor) as conn:
+        june = [bill for bill in billing.bills_after(conn, limit=10_000) if bill.bill_number in ("000025-E1-20260601", "000037-E1-20260601", "000037-G1-20260601")]
+    names = {bill.bill_number[7]: {one.name for one in reasons(pages, bill)} for bill in june}
+    assert "Season" in names["E"]
+    assert "Prices changed" not in names["E"] | names["G"]
+    assert "When it was used" not in names["G"]

@@ -156,6 +156,7 @@ def _previous(conn: Connection, bill_id: UUID | None) -> PreviousBill | None:
     return PreviousBill(
         bill_id=bill_id, bill_number=bill.bill_number, billing_period_start=bill.billing_period_start, billing_period_end=bill.billing_period_end,
         total_amount=bill.total_amount, lines=tuple(line_of(line) for line in billing.lines_of_bill(conn, bill)), usage_quantity=bill.usage_quantity,
+        parts=_parts(conn, billing.inputs_of_bills(conn, [bill_id])[0]),
     )  # fmt: skip
 
 

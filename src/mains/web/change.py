@@ -4,19 +4,20 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 from mains.base.money import round_money
 from mains.web.format import quantity, three_digits, unit_name
-from mains.web.views import BillPage, Line, PreviousBill
+from mains.web.views import BillPage, Line, PreviousBill, RatePart
 
 ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One reason and what it did to the total, in money; `code` is days, use, price, mix, tiers, rate, demand, fixed or taxes.
+    """One reason and what it did to the total, in money; `code` is days, use, price, season, mix, tiers, rate, demand, fixed or taxes.
 
-    `before` and `now` are what it is about, in `unit`.
+    `before` and `now` are what it is about, in `unit`; `note` what there is to say instead.
     """
 
     code: str
@@ -24,6 +25,7 @@ class Part:
     before: Decimal | None = None
     now: Decimal | None = None
     unit: str | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,16 +110,33 @@ def _energy_parts(bill: BillPage, previous: PreviousBill, *, currency: str) -> l
         currency,
     )
     mix = cost_now - cost_before - days.amount - use.amount - price
-    return [days, use, Part(code="price", amount=price), Part(code=_rest_of_energy(bill, previous), amount=mix)]
+    return [days, use, *_priced_otherwise(bill, previous, price=price, rest=mix)]
 
 
-def _rest_of_energy(bill: BillPage, previous: PreviousBill) -> str:
-    """What the rest of an energy difference comes from: another rate, where a charge is of one of the bills alone or two rates share the period; else hours or tiers."""
-    names_now, names_before = ({line.charge_id for line in _energy(lines)} for lines in (bill.lines, previous.lines))
-    if names_now != names_before or len({part.rate_schedule_name for part in bill.parts}) > 1:
-        return "rate"
-    has_hours = any(line.period for line in _energy(bill.lines) + _energy(previous.lines))
-    return "mix" if has_hours else "tiers"
+def _priced_otherwise(bill: BillPage, previous: PreviousBill, *, price: Decimal, rest: Decimal) -> list[Part]:
+    """What is neither days nor use: another rate, or other prices and the rest; where the tariff is the same to the letter, other prices are those of a season."""
+    if names_of(bill.parts) != names_of(previous.parts) or len(names_of(bill.parts)) > 1:
+        return [Part(code="rate", amount=price + rest, note=_from_rate_to_rate(bill, previous))]
+    is_same = {part.version_hash for part in bill.parts} == {part.version_hash for part in previous.parts}
+    now, before = _energy(bill.lines), _energy(previous.lines)
+    periods_now, periods_before = ({line.period for line in lines} for lines in (now, before))
+    if is_same and not periods_now & periods_before:
+        return [Part(code="season", amount=price + rest)]
+    has_hours, has_tiers = len(periods_now | periods_before) > 1, any(line.tier for line in (*now, *before))
+    return [Part(code="season" if is_same else "price", amount=price), Part(code="mix" if has_hours else "tiers" if has_tiers else "rounding", amount=rest)]
+
+
+def names_of(parts: Iterable[RatePart]) -> tuple[str, ...]:
+    """The rates of some parts, each once, in their order."""
+    return tuple(dict.fromkeys(part.rate_schedule_name for part in parts))
+
+
+def _from_rate_to_rate(bill: BillPage, previous: PreviousBill) -> str:
+    before, now = names_of(previous.parts), names_of(bill.parts)
+    for earlier, later in pairwise(bill.parts):
+        if earlier.rate_schedule_name != later.rate_schedule_name:
+            return f"{later.rate_schedule_name} instead of {earlier.rate_schedule_name} from {later.starts_on.day} {later.starts_on:%B}."
+    return f"{' and '.join(now)} instead of {' and '.join(before)}." if before else ""
 
 
 def _prices(lines: Iterable[Line]) -> dict[tuple[str, str | None, int | None], Decimal]:
@@ -175,13 +194,17 @@ def reason(part: Part) -> Reason:
                 text=f"{three_digits(now)} {unit} a day instead of {three_digits(before)}.",
             )
         case "price":
-            return Reason(name="Prices", text=f"The same lines at {'higher' if more else 'lower'} prices.")
+            return Reason(name="Prices changed", text=f"The same lines at {'higher' if more else 'lower'} prices.")
         case "mix":
-            return Reason(name="When it was used", text=f"More of it in {'dearer' if more else 'cheaper'} hours, tiers or season.")
+            return Reason(name="When it was used", text=f"More of it in {'dearer' if more else 'cheaper'} hours.")
+        case "season":
+            return Reason(name="Season", text=f"The tariff has {'higher' if more else 'lower'} prices for this time of year.")
+        case "rounding":
+            return Reason(name="Rounding", text="Each line is rounded by itself.")
         case "tiers":
             return Reason(name="Tiers", text=f"More of it in {'dearer' if more else 'cheaper'} tiers.")
         case "rate":
-            return Reason(name="Another rate", text="At least in part another rate than that of the last bill.")
+            return Reason(name="Rate changed", text=part.note)
         case "demand" if before is not None and now is not None:
             return Reason(name="Highest demand", text=f"{quantity(now, 'kW')} instead of {quantity(before, 'kW')}.")
         case "fixed":

@@ -1,5 +1,6 @@
 """The customer page, gathered: who from customers, what they owe from the ledger, what they used from the store, what happened from all of them."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -11,24 +12,26 @@ from mains.billing import queries as billing
 from mains.customers import queries as customers
 from mains.payments import queries as payments
 from mains.web import queries, usage_facts
-from mains.web.format import Formats, period
+from mains.web.format import Formats, period, sentence
+from mains.web.home_facts import held_bills
 from mains.web.queries import ServiceRow
 from mains.web.views import COMMODITIES, BillRow, Contact, CustomerPage, Event, Owed, Service
 
 BILLS = 12
+ALL_BILLS = 10_000
 EVENTS = 14
 
 
-def customer_page(conn: Connection, customer_id: UUID, *, f: Formats) -> CustomerPage:
-    """One customer at the instant of `f`.
+def customer_page(conn: Connection, customer_id: UUID, *, f: Formats, all_bills: bool = False) -> CustomerPage:
+    """One customer at the instant of `f`, with the latest bills or all of them.
 
     Raises:
         NotFound: there is no such customer here.
     """
     found = customers.customer(conn, customer_id=customer_id)
     services = queries.services_of_customer(conn, customer_id)
-    bills = billing.bills_of_customer(conn, customer_id=customer_id, limit=BILLS + 1)
-    rows = bill_rows(conn, bills[:BILLS], f=f)
+    bills = billing.bills_of_customer(conn, customer_id=customer_id, limit=ALL_BILLS if all_bills else BILLS + 1)
+    rows = bill_rows(conn, bills if all_bills else bills[:BILLS], f=f)
     paid = payments.payments_of_customer(conn, customer_id=customer_id, limit=EVENTS)
     contacts = [Contact(kind=kind, value=value) for kind, value in (("phone", found.phone), ("email", found.email)) if value]
     return CustomerPage(
@@ -36,7 +39,8 @@ def customer_page(conn: Connection, customer_id: UUID, *, f: Formats) -> Custome
         service_status=found.service_status, customer_since=min((f.local(s.opened_at).date() for s in services), default=None),
         service_zone_name=queries.zone_name(conn, found.service_zone_id), contacts=tuple(contacts), services=tuple(_service(s, f=f) for s in services),
         owed=_owed(conn, customer_id, paid=paid, f=f), usage=usage_facts.usages(conn, services, at=f.at), bills=rows,
-        timeline=_timeline(conn, customer_id, bills=rows, paid=paid, f=f), has_more_bills=len(bills) > BILLS,
+        timeline=_timeline(conn, customer_id, bills=rows[:BILLS], paid=paid, f=f), held=held_bills(conn, customer_id=customer_id),
+        has_more_bills=len(bills) > len(rows),
     )  # fmt: skip
 
 
@@ -101,7 +105,7 @@ def _owed(conn: Connection, customer_id: UUID, *, paid: list[payments.Payment], 
 
 def _timeline(conn: Connection, customer_id: UUID, *, bills: tuple[BillRow, ...], paid: list[payments.Payment], f: Formats) -> tuple[Event, ...]:
     """Bills, payments and everything else as one line of time, newest first."""
-    events = queries.events_of_customer(conn, customer_id, at=f.at, limit=EVENTS)
+    events = [replace(event, detail=sentence(event.detail)) for event in queries.events_of_customer(conn, customer_id, at=f.at, limit=EVENTS)]
     for bill in bills:
         if bill.issued_at is not None:
             span = period(bill.billing_period_start, bill.billing_period_end)

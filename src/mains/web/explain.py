@@ -42,12 +42,13 @@ class Arithmetic:
     agrees: bool
 
 
-def groups(lines: Sequence[Line]) -> tuple[Group, ...]:
-    """The lines by group, empty groups left out; a kind nobody knows is shown last, never lost."""
+def groups(lines: Sequence[Line], commodity: str = "electric") -> tuple[Group, ...]:
+    """The lines by group, that of what was used under the name of the commodity, empty groups left out; a kind nobody knows is shown last, never lost."""
     known = {kind for _, kinds in GROUPS for kind in kinds}
     found = [(name, tuple(line for line in lines if line.kind in kinds)) for name, kinds in GROUPS]
     found.append(("Other", tuple(line for line in lines if line.kind not in known)))
-    return tuple(Group(name=name, lines=some, amount=sum((line.amount for line in some), Decimal(0))) for name, some in found if some)
+    named = {"Energy": {"electric": "Energy", "gas": "Gas"}.get(commodity, "Usage")}
+    return tuple(Group(name=named.get(name, name), lines=some, amount=sum((line.amount for line in some), Decimal(0))) for name, some in found if some)
 
 
 def arithmetic(line: Line, base: Sequence[Line], f: Formats) -> Arithmetic:

@@ -15,6 +15,7 @@ SYMBOLS = {"USD": "$", "AUD": "A$", "CAD": "C$", "NZD": "NZ$", "EUR": "€", "GB
 UNIT_NAMES = {"m3": "m³", "ft3": "ft³", "therm": "therms", "month": "months", "day": "days"}
 """How a unit reads after a number, where that differs from its code."""
 
+_ISO_DATE = re.compile(r"\b\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])\b")
 _AGES = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"), (86_400 * 60, 86_400, "days"))
 
 
@@ -117,6 +118,28 @@ def words(name: str) -> str:
     """
     text = re.sub(r"[_-]+", " ", name).strip()
     return text[:1].upper() + text[1:]
+
+
+def sentence(text: str) -> str:
+    """Words of a program as a person reads them: a large letter first, dates with their month in letters.
+
+    >>> sentence("96 readings are missing: 2026-03-29 01:00 to 2026-03-30 01:00").replace(NBSP, " ")
+    '96 readings are missing: 29 Mar 2026 01:00 to 30 Mar 2026 01:00'
+    >>> sentence("meter 7 has none")
+    'Meter 7 has none'
+    """
+    told = _ISO_DATE.sub(lambda found: day(date.fromisoformat(found[0])), text)
+    return told[:1].upper() + told[1:]
+
+
+def phone(value: str) -> str:
+    """A telephone number in groups, where it is one of North America; any other as it was written.
+
+    >>> phone("+15635550142"), phone("+44 20 7946 0018")
+    ('+1\xa0563\xa0555\xa00142', '+44 20 7946 0018')
+    """
+    found = re.fullmatch(r"\+1(\d{3})(\d{3})(\d{4})", value)
+    return NBSP.join(("+1", *found.groups())) if found else value
 
 
 def day(value: date | None) -> str:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import replace
 from decimal import Decimal
+from uuid import UUID
 
 from psycopg import Connection
 
@@ -10,7 +11,7 @@ from mains.billing import queries as billing
 from mains.metering import queries as metering
 from mains.payments import queries as payments
 from mains.web import queries
-from mains.web.format import Formats, count, number, percent
+from mains.web.format import Formats, count, number, percent, sentence
 from mains.web.views import COMMODITIES, BillRun, HeldBill, Hit, HomePage, ImportBatch, QuarantineReason, SearchPage, Tile
 
 EMPTY = 50
@@ -27,7 +28,7 @@ def home_page(conn: Connection, *, f: Formats) -> HomePage:
     runs = billing.latest_runs(conn, limit=1)
     return HomePage(
         tiles=_tiles(conn, counts, f=f) if counts.customers or counts.readings else (),
-        latest_run=_run(runs[0]) if runs else None,
+        latest_run=_run(conn, runs[0]) if runs else None,
         imports=imports(conn, limit=4),
         held=held_bills(conn, limit=3),
         held_count=counts.held,
@@ -39,7 +40,7 @@ def imports(conn: Connection, *, limit: int = 50) -> tuple[ImportBatch, ...]:
     batches = [batch for batch in metering.batches_page(conn, limit=limit + EMPTY) if batch.readings_found or batch.finished_at is None][:limit]
     reasons: dict[int, list[QuarantineReason]] = defaultdict(list)
     for aside in queries.quarantine_reasons(conn, [batch.batch_id for batch in batches]):
-        reason = QuarantineReason(code=aside.code, count=aside.readings, example=aside.message.rstrip("."), cure=aside.cure.rstrip("."), line=aside.line)
+        reason = QuarantineReason(code=aside.code, count=aside.readings, example=aside.message.rstrip("."), cure=aside.cure.rstrip("."), line=aside.line, notes=aside.notes)
         reasons[aside.batch_id].append(reason)
     return tuple(
         ImportBatch(
@@ -52,14 +53,11 @@ def imports(conn: Connection, *, limit: int = 50) -> tuple[ImportBatch, ...]:
     )  # fmt: skip
 
 
-def held_bills(conn: Connection, *, limit: int = 200) -> tuple[HeldBill, ...]:
-    """Bills that wait for a person, oldest first."""
-    return tuple(replace(bill, reason=_sentence(bill.reason), cure=_sentence(bill.cure)) for bill in queries.held_bills(conn, limit=limit))
-
-
-def _sentence(text: str) -> str:
-    """Words that begin with a large letter, as a list shows them."""
-    return text[:1].upper() + text[1:]
+def held_bills(conn: Connection, *, limit: int = 200, customer_id: UUID | None = None) -> tuple[HeldBill, ...]:
+    """Bills that wait for a person, of all customers or one, oldest first."""
+    return tuple(
+        replace(bill, reason=sentence(bill.reason), cure=sentence(bill.cure)) for bill in queries.held_bills(conn, limit=limit, customer_id=customer_id)
+    )
 
 
 def search_page(conn: Connection, asked: str) -> SearchPage:
@@ -72,10 +70,14 @@ def search_page(conn: Connection, asked: str) -> SearchPage:
     return SearchPage(asked=asked, hits=hits, is_cut=any(kinds.count(kind) == HITS for kind in set(kinds)))
 
 
-def _run(run: billing.BillRun) -> BillRun:
+def _run(conn: Connection, run: billing.BillRun) -> BillRun:
+    """A run with the bills that stand for its month, whichever run made them: a run of what is billed already makes nothing, and takes nothing away."""
+    month = run.period_start.replace(day=1)
+    standing = next((billed for billed in queries.billed_by_month(conn, limit=60) if billed.month == month), None)
     return BillRun(
         run_id=run.bill_run_id, cycle_name=f"Cycle {run.cycle_code}", billing_period_start=run.period_start, billing_period_end=run.period_end,
-        started_at=run.started_at, finished_at=run.finished_at, issued=run.bills_made, held=run.exceptions, unchanged=run.bills_existing, total_amount=run.total_amount,
+        started_at=run.started_at, finished_at=run.finished_at, made=run.bills_made, held=run.exceptions, existing=run.bills_existing,
+        standing=standing.bills if standing else 0, standing_amount=standing.amount if standing else Decimal(0),
     )  # fmt: skip
 
 

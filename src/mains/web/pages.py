@@ -30,8 +30,8 @@ class Reads(Protocol):
         """Customers, accounts, meters and bills that match some words."""
         ...
 
-    def customer(self, customer_id: UUID) -> views.CustomerPage:
-        """One customer."""
+    def customer(self, customer_id: UUID, *, all_bills: bool = False) -> views.CustomerPage:
+        """One customer, with the latest bills or all of them."""
         ...
 
     def usage_of_month(self, customer_id: UUID, account_id: UUID, month: date) -> views.UsageDetail:
@@ -82,9 +82,11 @@ def search(request: Request, known: AsReader, q: Annotated[str, Query(max_length
 
 
 @router.get("/customers/{customer_id}")
-def customer(request: Request, known: AsReader, customer_id: UUID) -> HTMLResponse:
+def customer(
+    request: Request, known: AsReader, customer_id: UUID, *, every: Annotated[bool, Query(alias="all", description="All bills, not only the latest")] = False
+) -> HTMLResponse:
     """One customer."""
-    return page(request, "customer", frame=known.frame(), customer=known.customer(customer_id))
+    return page(request, "customer", frame=known.frame(), customer=known.customer(customer_id, all_bills=every))
 
 
 @router.get("/customers/{customer_id}/usage/{account_id}")

@@ -120,6 +120,7 @@ class SetAside:
     message: str
     cure: str
     line: int | None
+    notes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,10 +209,10 @@ def quarantine_reasons(conn: Connection, batch_ids: Iterable[int]) -> list[SetAs
         return cursor.execute(_sql.quarantine_reasons, {"batch_ids": list(batch_ids)}).fetchall()
 
 
-def held_bills(conn: Connection, *, limit: int) -> list[HeldBill]:
-    """Bills that wait for a person, oldest first."""
+def held_bills(conn: Connection, *, limit: int, customer_id: UUID | None = None) -> list[HeldBill]:
+    """Bills that wait for a person, of all customers or one, oldest first."""
     with conn.cursor(row_factory=class_row(HeldBill)) as cursor:
-        return cursor.execute(_sql.held_bills, {"limit": limit}).fetchall()
+        return cursor.execute(_sql.held_bills, {"limit": limit, "customer_id": customer_id}).fetchall()
 
 
 def found(conn: Connection, words: str, *, limit: int) -> list[Found]:

@@ -157,18 +157,20 @@ FROM billing.bills WHERE billing_status = 'issued' GROUP BY 1 ORDER BY 1 DESC LI
 
 -- name: quarantine_reasons
 -- Why readings of some deliveries were set aside: each code with its first place, what came of it, and the cure.
-SELECT DISTINCT ON (batch_id, code) batch_id, code, sum(readings) OVER (PARTITION BY batch_id, code)::bigint AS readings, message, cure, line
+SELECT DISTINCT ON (batch_id, code) batch_id, code, sum(readings) OVER same::bigint AS readings,
+       count(*) FILTER (WHERE readings = 0) OVER same AS notes, message, cure, line
 FROM metering.quarantine WHERE batch_id = ANY (%(batch_ids)s)
+WINDOW same AS (PARTITION BY batch_id, code)
 ORDER BY batch_id, code, quarantine_id;
 
 -- name: held_bills
--- Bills that wait for a person, oldest first, with whose they are.
+-- Bills that wait for a person, of all customers or one, oldest first, with whose they are.
 SELECT e.bill_exception_id AS exception_id, e.account_id, a.account_number, a.customer_id, c.full_name AS customer_name, a.commodity, e.billing_period_start, e.billing_period_end,
        e.code, e.message AS reason, e.cure, e.found_at AS opened_at
 FROM billing.bill_exceptions e
 JOIN customers.service_accounts a ON a.account_id = e.account_id
 JOIN customers.customers c ON c.customer_id = a.customer_id
-WHERE e.exception_status = 'open'
+WHERE e.exception_status = 'open' AND (%(customer_id)s::uuid IS NULL OR a.customer_id = %(customer_id)s)
 ORDER BY e.found_at, a.account_number LIMIT %(limit)s;
 
 -- name: found

@@ -44,10 +44,10 @@ class PageReads:
         with self._reading() as (conn, _):
             return home_facts.search_page(conn, asked)
 
-    def customer(self, customer_id: UUID) -> views.CustomerPage:
-        """One customer."""
+    def customer(self, customer_id: UUID, *, all_bills: bool = False) -> views.CustomerPage:
+        """One customer, with the latest bills or all of them."""
         with self._reading() as (conn, f):
-            return customer_facts.customer_page(conn, customer_id, f=f)
+            return customer_facts.customer_page(conn, customer_id, f=f, all_bills=all_bills)
 
     def usage_of_month(self, customer_id: UUID, account_id: UUID, month: date) -> views.UsageDetail:
         """The days of one month of one account."""

@@ -50,7 +50,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BillRun:
-    """One bill run and what came of it."""
+    """The latest bill run: what it made, held and found made already, and the bills that stand for the month of its period."""
 
     run_id: UUID
     cycle_name: str
@@ -58,21 +58,23 @@ class BillRun:
     billing_period_end: date
     started_at: datetime
     finished_at: datetime | None
-    issued: int
+    made: int
     held: int
-    unchanged: int
-    total_amount: Decimal
+    existing: int
+    standing: int
+    standing_amount: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineReason:
-    """Why some readings of a batch were set aside. `example` is the first message, `count` readings or records."""
+    """Why some readings of a batch were set aside. `example` is the first message, `count` the readings, `notes` how many remarks set none aside."""
 
     code: str
     count: int
     example: str
     cure: str
     line: int | None = None
+    notes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,11 @@ class ImportBatch:
     def found(self) -> int:
         """Readings in the file."""
         return self.accepted + self.quarantined
+
+    @property
+    def notes(self) -> int:
+        """Remarks that set no reading aside."""
+        return sum(reason.notes for reason in self.reasons)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +309,7 @@ class CustomerPage:
     usage: tuple[Usage, ...]
     bills: tuple[BillRow, ...]
     timeline: tuple[Event, ...]
+    held: tuple[HeldBill, ...] = ()
     has_more_bills: bool = False
 
 
@@ -502,6 +510,7 @@ class PreviousBill:
     total_amount: Decimal
     lines: tuple[Line, ...]
     usage_quantity: Decimal | None
+    parts: tuple[RatePart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,6 +107,8 @@ let waiting;
 addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(drawAll, 120); });
 document.addEventListener("htmx:after:swap", () => {
   for (const figure of drawn.keys()) if (!figure.isConnected) drawn.delete(figure);
+  const month = document.querySelector("#drill [data-month]")?.dataset.month;  // the month that is open is the one that is marked
+  for (const link of document.querySelectorAll(".months a[href*='?month=']")) link.toggleAttribute("aria-current", link.getAttribute("href") === month);
   drawAll();
 });
 document.addEventListener("click", (event) => {
