@@ -10,7 +10,7 @@ import typer
 from mains.base import checks
 from mains.base import cli as db
 from mains.base.migrate import DOMAINS
-from mains.base.terminal import run
+from mains.base.terminal import INTERRUPTED, note, run
 
 # The word after `mains` -> where its commands are: a module with `app`, or module:name. Only what is called is imported.
 GROUPS = {
@@ -71,9 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     db.more_checks = domain_checks
     group = next((word for word in words if not word.startswith("-")), None)
-    if group == "bills":
-        import_module("mains.payments.operations").keep_books()
-    return run(build(group), words)
+    try:
+        if group == "bills":
+            import_module("mains.payments.operations").keep_books()
+        app = build(group)
+    except KeyboardInterrupt:  # while the modules of the group were being read
+        note("interrupted")
+        return INTERRUPTED
+    return run(app, words)
 
 
 def _is_there(module: str) -> bool:

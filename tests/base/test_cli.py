@@ -221,3 +221,12 @@ def test_the_password_is_in_no_argument_of_a_program(place: str, monkeypatch, tm
     assert seen
     assert not any(password in argument for arguments in seen for argument in arguments)
     assert os.environ.get("PGPASSWORD") is None
+
+
+def test_an_interrupt_before_the_command_begins_is_one_word_too(monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mains.cli.build", interrupted)
+    assert main(["db", "status"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"

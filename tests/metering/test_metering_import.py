@@ -360,3 +360,18 @@ def test_a_path_that_cannot_be_looked_at_stops_before_anything(database, staff, 
     for path in (Path("x" * 300), tmp_path / "\x7f" / "nothing.csv"):
         with pytest.raises(NoSuchFile, match="there is no file"):
             run(database, staff, path)
+
+
+def test_a_folder_that_cannot_be_read_stops_before_anything(database, staff, tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    csv_file(tmp_path, "M-OPEN", [1] * 96)
+    look = os.scandir
+
+    def closed(place):
+        if Path(place).name == "closed":
+            raise PermissionError(13, "Permission denied", str(place))
+        return look(place)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(NoSuchFile, match="closed cannot be read: Permission denied"):
+        run(database, staff, tmp_path, unknown_meters="register")

@@ -5,6 +5,7 @@ bounded; their parts wait in a staging table of the database and are merged at t
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -171,8 +172,18 @@ def expand(paths: Sequence[Path]) -> list[Path]:
             path.stat()
         except OSError as error:
             raise NoSuchFile(f"there is no file {str(path)[:200]}: {error.strerror}", cure="check the path") from error
-        found += sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+        found += sorted(_files_below(path)) if path.is_dir() else [path]
     return found
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Every file of a folder and of those in it; links to folders are not followed."""
+
+    def refuse(error: OSError) -> None:
+        raise NoSuchFile(f"the folder {error.filename} cannot be read: {error.strerror}", cure="check the rights of the folder") from error
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        yield from (path for name in names if (path := Path(place, name)).is_file())
 
 
 @dataclass(slots=True, kw_only=True)
