@@ -254,6 +254,22 @@ def test_an_unknown_cycle_is_named(town: Town):
         run_cycle(town.database, actor=town.clerk, cycle_code="weekly", period=(APRIL, MAY), at=AFTERWARDS)
 
 
+def test_a_period_that_is_billed_in_part_is_held_until_its_rest_is_billed(town: Town):
+    account, channel = town.home()
+    town.measures(channel, flat(32), first=date(2026, 3, 31))
+    town.bills(APRIL, date(2026, 4, 16))
+
+    report = town.bills(APRIL, MAY)
+
+    assert (report.bills_made, report.bills_existing, report.exceptions) == (0, 0, 1)
+    assert town.held(account) == ["period-overlaps"]
+    assert "a bill for 2026-04-01 to 2026-04-15 covers a part" in town.ask("SELECT message FROM billing.bill_exceptions WHERE account_id = %s", account)[0][0]
+    assert town.bills(date(2026, 4, 16), MAY).bills_made == 1
+    assert town.held(account) == []
+    assert town.bills(APRIL, MAY).bills_existing == 1
+    assert town.ask("SELECT sum(usage_kwh) FROM billing.bills WHERE account_id = %s", account) == [(Decimal(30 * 96 * 250) / 1000,)]
+
+
 def test_an_issued_bill_cannot_be_changed_by_anybody(town: Town):
     account, channel = town.home()
     town.measures(channel, flat(32), first=date(2026, 3, 31))

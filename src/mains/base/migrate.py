@@ -166,6 +166,7 @@ def prepare_database(conn: Connection) -> None:
                 cure = f"let a superuser run: CREATE EXTENSION {name} SCHEMA public"
                 raise ExtensionMissing(f"this administrator may not install the extension {name}", cure=cure) from error
     conn.execute(_sql.close_functions)
+    conn.execute(_sql.close_statistics)
 
 
 def configure_database(conn: Connection) -> None:

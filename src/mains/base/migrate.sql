@@ -49,6 +49,14 @@ SELECT true FROM pg_extension WHERE extname = %(name)s;
 -- Functions of the owner answer to nobody until they are granted.
 ALTER DEFAULT PRIVILEGES FOR ROLE mains_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
+-- name: close_statistics
+-- The statements that everybody ran, with parts of their values, are for the administrator.
+DO $$ BEGIN
+    IF to_regclass('public.pg_stat_statements') IS NOT NULL THEN
+        REVOKE ALL ON public.pg_stat_statements, public.pg_stat_statements_info FROM PUBLIC;
+    END IF;
+END $$;
+
 -- name: close_public
 -- Nobody makes objects in the schema that everybody searches.
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;

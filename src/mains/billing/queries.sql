@@ -1,14 +1,20 @@
 -- name: due_services
--- Agreements of a cycle with their part of a period, local dates, and the revision that their next bill would have; those billed already are marked.
-SELECT a.account_id, a.account_number, a.customer_id, a.commodity, sp.timezone,
-       greatest(%(period_start)s::date, (lower(a.active_period) AT TIME ZONE sp.timezone)::date) AS from_date,
-       least(%(period_end)s::date, coalesce((upper(a.active_period) AT TIME ZONE sp.timezone)::date, %(period_end)s::date)) AS to_date,
+-- Agreements of a cycle with their part of a period, local dates, and the revision that their next bill would have; what is billed of the part already, wholly or partly.
+SELECT a.account_id, a.account_number, a.customer_id, a.commodity, sp.timezone, part.from_date, part.to_date,
        coalesce((upper(a.active_period) AT TIME ZONE sp.timezone)::date <= %(period_end)s::date, false) AS is_final,
        coalesce((SELECT max(b.revision) FROM billing.bills b WHERE b.account_id = a.account_id AND b.billing_status = 'cancelled'
                  AND b.billing_period_start >= %(period_start)s AND b.billing_period_end <= %(period_end)s), 0) + 1 AS revision,
-       EXISTS (SELECT FROM billing.bills b WHERE b.account_id = a.account_id AND b.billing_status <> 'cancelled'
-               AND b.billing_period_start < %(period_end)s::date AND b.billing_period_end > %(period_start)s::date) AS is_billed
+       coalesce(daterange(part.from_date, part.to_date) <@ billed.days, false) AS is_billed,
+       lower(billed.days) AS billed_from, upper(billed.days) AS billed_to
 FROM customers.service_accounts a JOIN customers.service_points sp ON sp.service_point_id = a.service_point_id
+CROSS JOIN LATERAL (
+    SELECT greatest(%(period_start)s::date, (lower(a.active_period) AT TIME ZONE sp.timezone)::date) AS from_date,
+           least(%(period_end)s::date, coalesce((upper(a.active_period) AT TIME ZONE sp.timezone)::date, %(period_end)s::date)) AS to_date
+) AS part
+LEFT JOIN LATERAL (
+    SELECT range_agg(daterange(b.billing_period_start, b.billing_period_end)) AS days FROM billing.bills b
+    WHERE b.account_id = a.account_id AND b.billing_status <> 'cancelled' AND b.billing_period_start < part.to_date AND b.billing_period_end > part.from_date
+) AS billed ON true
 WHERE a.billing_cycle = %(cycle_code)s AND a.account_role = 'consumption'
   AND a.active_period && tstzrange(%(period_start)s::date::timestamp AT TIME ZONE sp.timezone, %(period_end)s::date::timestamp AT TIME ZONE sp.timezone)
 ORDER BY a.commodity, a.account_number;

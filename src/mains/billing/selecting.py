@@ -41,10 +41,10 @@ def due_services(conn: Connection, *, cycle_code: str, period: tuple[date, date]
     segments, channels = _segments(conn, bounds | ids), _channels(conn, bounds | ids)
     services, held = [], []
     for row in open_rows:
-        account = row["account_id"]
+        account, billed = row["account_id"], (row.pop("billed_from"), row.pop("billed_to"))
         bare = Service(**row, segments=(), channels=())
         service = replace(bare, segments=_within(segments[account], bare), channels=tuple(channels[account]))
-        if problem := _problem(service):
+        if problem := _overlap(service, *billed) or _problem(service):
             held.append(problem)
         else:
             services.append(_by_intervals_first(service))
@@ -89,6 +89,14 @@ def _by_intervals_first(service: Service) -> Service:
     """Where a meter gives intervals and a register for the same thing, the intervals are billed."""
     intervals = tuple(span for span in service.channels if span.interval_s is not None)
     return replace(service, channels=intervals) if intervals else service
+
+
+def _overlap(service: Service, billed_from: date | None, billed_to: date | None) -> Held | None:
+    """The service held, where a part of its dates is billed already; None where none is."""
+    if billed_from is None or billed_to is None:
+        return None
+    message = f"a bill for {billed_from} to {billed_to - timedelta(days=1)} covers a part of {service.from_date} to {service.to_date - timedelta(days=1)}"
+    return Held(service=service, code="period-overlaps", message=message, cure="bill the rest by its own dates, or cancel that bill and run the period again")
 
 
 def _problem(service: Service) -> Held | None:

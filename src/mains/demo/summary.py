@@ -25,6 +25,7 @@ REASONS = {
     "meter-gap": "for a time without a meter",
     "no-meter": "for want of a meter",
     "rate-gap": "for dates without a rate",
+    "period-overlaps": "for dates billed in part",
     "rate-cannot-be-priced": "for a rate that cannot be priced",
     "unit-mismatch": "units do not agree",
 }
