@@ -151,10 +151,3 @@ def data_folder(conn: Connection) -> str:
     row = conn.execute(_sql.where_the_data_is).fetchone()
     assert row is not None  # a SELECT without FROM answers once
     return row[0]
-
-
-def other_sessions(conn: Connection) -> int:
-    """How many sessions other than this one the server has."""
-    row = conn.execute(_sql.who_is_connected).fetchone()
-    assert row is not None  # an aggregate always answers
-    return row[0]

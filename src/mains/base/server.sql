@@ -6,10 +6,6 @@ SELECT true FROM pg_database WHERE datname = %(name)s;
 -- The data folder of the server that answers.
 SELECT current_setting('data_directory');
 
--- name: who_is_connected
--- How many client sessions other than this one the server has.
-SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid();
-
 -- name: what_answers
 -- Name, version and size of the database that answers.
 SELECT current_database() AS database, current_setting('server_version_num')::int / 10000 AS major, current_setting('server_version') AS version,

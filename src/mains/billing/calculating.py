@@ -12,7 +12,9 @@ from uuid import UUID
 
 import numpy as np
 
-from mains.billing.model import Draft, DraftLine, Held, Service, half_up, local_midnight
+from mains.base.money import half_up
+from mains.base.periods import local_midnight
+from mains.billing.model import Draft, DraftLine, Held, Service
 from mains.billing.usage import IntervalUsage, RegisterUsage
 from mains.rates import engine
 from mains.rates.compile import UnableToPriceRate, compile_plan

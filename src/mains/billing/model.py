@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from fractions import Fraction
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from mains.base.ids import named_uuid
+from mains.base.periods import local_midnight
 
 ENGINE_VERSION = "mains-rates/1"
 """Raised whenever the same inputs could give another bill."""
@@ -141,15 +140,6 @@ class Draft:
     currency: str
 
 
-def local_midnight(day: date, timezone: str) -> datetime:
-    """The instant a local date begins.
-
-    >>> local_midnight(date(2026, 7, 1), "America/Chicago").isoformat()
-    '2026-07-01T00:00:00-05:00'
-    """
-    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(timezone))
-
-
 def exact_decimals(steps: Decimal) -> int:
     """Digits after the point that hold every multiple of `steps`, at least three.
 
@@ -159,8 +149,3 @@ def exact_decimals(steps: Decimal) -> int:
     exponent = steps.normalize().as_tuple().exponent
     assert isinstance(exponent, int)  # channels have finite multipliers
     return max(3, -exponent)
-
-
-def half_up(value: Fraction) -> int:
-    """A fraction to the nearest integer, halves away from zero."""
-    return (abs(value) + Fraction(1, 2)).__floor__() * (1 if value >= 0 else -1)

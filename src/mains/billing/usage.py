@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import Connection
 
+from mains.base.money import half_up
 from mains.base.problems import Problem
 from mains.base.units import UNITS
-from mains.billing.model import ChannelSpan, Held, Service, exact_decimals, half_up
+from mains.billing.model import ChannelSpan, Held, Service, exact_decimals
 from mains.metering import load, registers
 from mains.metering.model import MISSING, Quality
 from mains.rates.queries import factor_series

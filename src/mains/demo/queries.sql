@@ -63,12 +63,3 @@ SELECT (SELECT sum(pg_total_relation_size(relid))::bigint FROM pg_partition_tree
 -- A customer's bill inside whose period the prices changed: the first one with two segments.
 SELECT b.bill_id FROM billing.bills b JOIN billing.bill_inputs i ON i.account_id = b.account_id AND i.bill_id = b.bill_id
 WHERE jsonb_array_length(i.segments) > 1 ORDER BY b.bill_number LIMIT 1;
-
--- name: latest_bill_of
--- The newest electric bill of a customer.
-SELECT bill_id FROM billing.bills WHERE customer_id = %(customer_id)s AND commodity = 'electric' AND billing_status = 'issued' ORDER BY billing_period_start DESC LIMIT 1;
-
--- name: held_customer
--- The customer of a bill held for missing readings, one whose story is known first.
-SELECT a.customer_id FROM billing.bill_exceptions e JOIN customers.service_accounts a ON a.account_id = e.account_id
-WHERE e.exception_status = 'open' ORDER BY a.customer_id = ANY (%(known)s) DESC, e.code = 'missing-readings' DESC, e.billing_period_start DESC, a.account_number LIMIT 1;

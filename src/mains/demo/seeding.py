@@ -6,12 +6,12 @@ Each utility's rows are written in one transaction of its own actor, under row-l
 from collections.abc import Iterable
 from datetime import date, datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from psycopg import Connection
 
 from mains.base.bulk import insert_rows
 from mains.base.db import Database
+from mains.base.periods import local_midnight
 from mains.base.sql import Statements
 from mains.demo import seeding_network, tariffs
 from mains.demo.model import DemoPlan, Place, Utility
@@ -140,7 +140,7 @@ def _agreements(conn: Connection, plan: DemoPlan, utility: Utility) -> None:
 
 def midnight(utility: Utility, day: date) -> datetime:
     """The instant a local date of a utility begins."""
-    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(utility.timezone))
+    return local_midnight(day, utility.timezone)
 
 
 def period(from_at: date | datetime, to_at: date | datetime | None) -> str:

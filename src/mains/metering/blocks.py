@@ -83,14 +83,6 @@ class Blocks:
         month = self.block_start.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
         return self.where(np.lexsort((self.block_start, self.channel_id, month)))
 
-    def dense_quality(self) -> NDArray[np.uint8]:
-        """Quality of every interval, uint8 [blocks, intervals]."""
-        found = np.repeat(self.quality[:, None], self.values.shape[1], axis=1)
-        if self.qual is not None:
-            found[self.is_mixed] = self.qual[self.is_mixed]
-        found[self.values == MISSING] = Quality.MISSING
-        return found
-
 
 def encode(
     *,

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from mains.base.periods import local_midnight
+
 SLOTS = 96
 """Quarter hours of a day."""
 DAY_CLASSES = ("weekday", "weekend", "holiday")
@@ -193,11 +195,6 @@ def day_grid(schedule: Schedule, calendar: Calendar, days: tuple[date, ...], per
         row = next(row for row in rows_for(schedule, calendar, day) if kind in row.days)
         grid[number] = [index.get(period, -1) for period in slots_of(row)]
     return grid
-
-
-def local_midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The instant at which a local day begins."""
-    return datetime(day.year, day.month, day.day, tzinfo=zone)
 
 
 def local_axis(zone: ZoneInfo, start: datetime, end: datetime, interval_s: int) -> Axis:

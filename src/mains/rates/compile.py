@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from mains.base.money import MINOR_UNITS, divide_half_up
+from mains.base.money import MINOR_UNITS, half_up
 from mains.base.problems import Problem
 from mains.rates.calendars import Axis, applies, day_grid, local_axis, periods_of, rows_for, schedule_named, slots_of
 from mains.rates.checks import bounds_of, check_version
@@ -236,7 +236,7 @@ class _Compiler:
         factor = (1, 1) if is_energy else self._share(days, self.rules.demand).as_integer_ratio()
         decimals = self.printed if is_energy else 3
         bounds = tuple(Fraction(tier.up_to) * scale for tier in first.tiers if tier.up_to is not None)
-        printed = tuple(divide_half_up((bound * 10**decimals).numerator, (bound * 10**decimals).denominator) for bound in bounds)
+        printed = tuple(half_up(bound * 10**decimals) for bound in bounds)
         prices = tuple(tuple(ladder.tiers[tier].price for ladder in ladders) for tier in range(len(first.tiers)))
         lines = []
         for number, row in enumerate(prices):
@@ -315,7 +315,7 @@ class _Compiler:
             line = self._line(
                 charge, price=charge.amount, unit=charge.per, decimals=self.minor, factor=factor.as_integer_ratio(), base=base
             )
-            return BasePart(line=line, least=divide_half_up(least.numerator, least.denominator))
+            return BasePart(line=line, least=half_up(least))
         assert isinstance(charge, Percent)
         if not days:
             return None

@@ -3,20 +3,10 @@
 from collections.abc import Sequence
 from fractions import Fraction
 
-from mains.base.money import divide_half_up
 from mains.rates.engine import Determinants, by_period, peaks_by_period
 from mains.rates.plan import BasePart, ConstantPart, DemandPart, EnergyPart, Plan, Pool
 
 Cells = list[list[Fraction]]
-
-
-def half_up(value: Fraction) -> int:
-    """The nearest integer, halves away from zero.
-
-    >>> half_up(Fraction(5, 2)), half_up(Fraction(-5, 2))
-    (3, -3)
-    """
-    return divide_half_up(value.numerator, value.denominator)
 
 
 def steps(total: Fraction, bounds: Sequence[Fraction]) -> list[Fraction]:

@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
+from mains.base.money import half_up
 from mains.rates.engine import Determinants, by_period, peaks_by_period
-from mains.rates.exact import energy_cells, half_up, printed_shares
+from mains.rates.exact import energy_cells, printed_shares
 from mains.rates.plan import BasePart, ConstantPart, DemandPart, EnergyPart, LineSpec, Part, Plan, Pool
 from mains.rates.price import Lines, price
 

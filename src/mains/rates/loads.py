@@ -13,13 +13,14 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from mains.base.money import half_up
+from mains.base.periods import local_midnight
 from mains.base.problems import Issue, Problem
-from mains.rates.calendars import local_midnight
 from mains.rates.checks import check_version
 from mains.rates.compile import compile_plan
 from mains.rates.documents import from_document
 from mains.rates.engine import determinants, total_energy
-from mains.rates.exact import exact_amounts, half_up
+from mains.rates.exact import exact_amounts
 from mains.rates.model import RateVersion
 from mains.rates.plan import Plan
 from mains.rates.price import price

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from mains.base.money import MINOR_UNITS, divide_half_up
+from mains.base.money import MINOR_UNITS, half_up
 from mains.web.format import NBSP, Formats, days_of, number, percent, plural, quantity, unit_name, words
 from mains.web.views import DemandPeak, Dial, Line, MonthUse, PeriodTotal, RatePart, Step
 
@@ -70,7 +70,7 @@ def arithmetic(line: Line, base: Sequence[Line], f: Formats) -> Arithmetic:
         exact *= Fraction(line.factor)
         terms.append(Term(text=str(line.factor), name="of the period"))
     minor = MINOR_UNITS.get(f.currency, 2)
-    agrees = exact is not None and divide_half_up((exact * 10**minor).numerator, (exact * 10**minor).denominator) == line.amount.scaleb(minor)
+    agrees = exact is not None and half_up(exact * 10**minor) == line.amount.scaleb(minor)
     return Arithmetic(terms=tuple(terms), exact=exact, agrees=agrees)
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import Connection
 
-from mains.base.money import divide_half_up
+from mains.base.money import half_up
+from mains.base.periods import local_midnight
 from mains.billing.explaining import BilledDial, BilledReadings, BillExplanation, ExplainedSegment
-from mains.billing.model import local_midnight
 from mains.billing.queries import Bill, BillLine
 from mains.metering.model import Quality
 from mains.metering.queries import Channel
@@ -72,7 +72,7 @@ def of_demand(found: Readings, explained: BillExplanation, line: BillLine, *, ti
     for one in demand.peaks:
         energy = Decimal(one.energy).scaleb(-billed.decimals)
         exact = Fraction(energy) * times
-        kilowatts = Decimal(divide_half_up((exact * 1000).numerator, (exact * 1000).denominator)).scaleb(-3)
+        kilowatts = Decimal(half_up(exact * 1000)).scaleb(-3)
         totals.append(PeriodTotal(period=one.period, hours=hours_in_words(hours, one.period, bill.billing_period_start), quantity=kilowatts, unit="kW"))
         if line.tou_period == one.period or len(demand.peaks) == 1:
             starts, ends = (at.astimezone(ZoneInfo(timezone)) for at in (one.starts_at, one.starts_at + timedelta(seconds=demand.window_s)))

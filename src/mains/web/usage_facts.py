@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from psycopg import Connection
 
+from mains.base.periods import local_midnight
 from mains.base.units import UNITS
-from mains.billing.model import ChannelSpan, local_midnight
+from mains.billing.model import ChannelSpan
 from mains.billing.usage import UnableToConvertUsage, unit_factor
 from mains.metering import load, registers
 from mains.metering.model import MISSING, Quality
