@@ -3,7 +3,7 @@ PYTHON ?= python3
 DEMO ?=
 VENV := .venv
 BIN := $(VENV)/bin
-SCHEMA := $(wildcard src/mains/*/schema.sql) src/mains/base/roles.sql
+SCHEMA := $(wildcard src/mains/*/schema.sql src/mains/*/*/schema.sql) src/mains/base/roles.sql
 MIGRATIONS := $(wildcard src/mains/migrations/*.sql)
 # Left out for the schema files, which build an empty database: rules about live tables, chosen widths, ISO codes as char(2) and char(3).
 NOT_FOR_SCHEMA := $(foreach rule,require-concurrent-index-creation adding-foreign-key-constraint constraint-missing-not-valid ban-char-field \

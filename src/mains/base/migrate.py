@@ -30,6 +30,8 @@ DOMAINS = (
     "base", "identity", "messages", "network", "customers", "devices", "metering", "rates", "billing",
     "payments", "outages", "demand", "maintenance", "insights", "compliance", "privacy", "integrations",
 )  # fmt: skip
+PARTS = {"metering": ("rollups", "vee", "closing")}
+"""Folders of a domain that have a schema.sql of their own; it builds tables in the domain's schema, after the domain's file."""
 REQUIRED_EXTENSIONS = ("btree_gist", "pg_trgm")
 USED_EXTENSIONS = ("pg_stat_statements",)
 
@@ -111,11 +113,10 @@ class Pending:
 def baseline(package: Traversable | None = None) -> list[Step]:
     """The `schema.sql` files of the domains, in the order in which they stand on each other."""
     root = package or resources.files("mains")
-    files = [(domain, root.joinpath(domain, "schema.sql")) for domain in DOMAINS]
+    places = [place for domain in DOMAINS for place in (domain, *(f"{domain}/{part}" for part in PARTS.get(domain, ())))]
+    files = [(place, root.joinpath(*place.split("/"), "schema.sql")) for place in places]
     return [
-        Step(name=domain, phase="baseline", text=file.read_text(encoding="utf-8"), file=f"{domain}/schema.sql")
-        for domain, file in files
-        if file.is_file()
+        Step(name=place, phase="baseline", text=file.read_text(encoding="utf-8"), file=f"{place}/schema.sql") for place, file in files if file.is_file()
     ]
 
 
