@@ -72,6 +72,31 @@ class ParsedChannel:
     timezone_hint: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ParsedBlocks:
+    """Accepted standard-time days of many channels that are alike, dense: row i is a day of (`meters`[`which`[i]], `registers`[`which`[i]]).
+
+    Engineering value = `values` x 10^`pow10` of `unit`; `values` int32 [days, intervals] with `MISSING` in the gaps, and every interval
+    counts as a reading; `quality` uint8, one a day [days] or one a reading [days, intervals]. `block_start` int64 [days] is epoch seconds
+    of midnight at `utc_offset_min` (the standard offset, minutes east). `lines` int32 [days] is the row of the file, from 1.
+    `meters` and `registers` have one length and name each pair once; no channel has a day twice in one of these.
+    """
+
+    commodity: Commodity
+    flow: Flow
+    unit: str
+    pow10: int
+    interval_s: int
+    utc_offset_min: int
+    meters: list[str]
+    registers: list[str]
+    which: NDArray[np.int32]
+    block_start: NDArray[np.int64]
+    values: NDArray[np.int32]
+    quality: NDArray[np.uint8]
+    lines: NDArray[np.int32]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodRead:
     """Consumption over a stretch of time that is no interval of a day (a month of gas): `value` x 10^`pow10` of `unit` from `start`
@@ -95,7 +120,7 @@ class PeriodRead:
 class ParsedFile:
     """What one file, or one part of a long one, holds: `found` = accepted + the counts of its issues.
 
-    `format` is espi, nem12, nem13, csv_long, csv_wide, zip or unknown; `sha256` is of the whole inner file in every part; `part` counts
+    `format` is one of `formats.FORMATS`, nem13, zip or unknown; `sha256` is of the whole inner file in every part; `part` counts
     from 1.
     """
 
@@ -107,11 +132,12 @@ class ParsedFile:
     register_reads: list[PeriodRead] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
     part: int = 1
+    blocks: list[ParsedBlocks] = field(default_factory=list)
 
     @property
     def accepted(self) -> int:
         """Readings that may be stored."""
-        return sum(len(channel.starts) for channel in self.channels) + len(self.register_reads)
+        return sum(len(channel.starts) for channel in self.channels) + len(self.register_reads) + sum(each.values.size for each in self.blocks)
 
     @property
     def quarantined(self) -> int:
