@@ -31,13 +31,14 @@ ORDER BY ra.account_id, from_date;
 -- name: channels_of
 -- The channels that measured each agreement inside a period, each with the instants it did; what customers send back is not among them.
 SELECT a.account_id, c.channel_id, c.unit, c.multiplier * 10::numeric ^ c.pow10 AS units_per_step, c.interval_s, m.dial_digits, m.meter_number,
-       lower(a.active_period * i.installed_period * span.period) AS from_at, upper(a.active_period * i.installed_period * span.period) AS to_at
+       lower(a.active_period * i.installed_period * c.in_service * span.period) AS from_at, upper(a.active_period * i.installed_period * c.in_service * span.period) AS to_at
 FROM customers.service_accounts a
 JOIN customers.service_points sp ON sp.service_point_id = a.service_point_id
 CROSS JOIN LATERAL (SELECT tstzrange(%(period_start)s::date::timestamp AT TIME ZONE sp.timezone, %(period_end)s::date::timestamp AT TIME ZONE sp.timezone) AS period) AS span
 JOIN devices.meter_installations i ON i.service_point_id = a.service_point_id AND i.installed_period && a.active_period * span.period
 JOIN devices.meters m ON m.meter_id = i.meter_id
 JOIN metering.channels c ON c.meter_id = i.meter_id AND c.commodity = a.commodity AND c.flow IN ('delivered', 'net', 'total') AND c.quantity IN ('energy', 'volume', 'heat')
+                        AND c.in_service && a.active_period * i.installed_period * span.period
 WHERE a.account_id = ANY (%(account_ids)s)
 ORDER BY a.account_id, from_at, c.channel_id;
 

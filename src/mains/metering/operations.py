@@ -21,7 +21,10 @@ class UnknownUnit(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewChannel:
-    """A channel to register: value in `unit` = raw x 10^`pow10` x `multiplier`; `interval_s` None for a register that is read now and then."""
+    """A channel to register: value in `unit` = raw x 10^`pow10` x `multiplier`; `interval_s` None for a register that is read now and then.
+
+    Readings that start in [in_service_from, in_service_to) are its own; None where there is no such end.
+    """
 
     meter_id: UUID
     register: str
@@ -32,6 +35,9 @@ class NewChannel:
     pow10: int = 0
     multiplier: Decimal = Decimal(1)
     interval_s: int | None = None
+    in_service_from: datetime | None = None
+    in_service_to: datetime | None = None
+    opened_because: str | None = None
 
     @property
     def kwh_factor(self) -> Decimal | None:
@@ -92,7 +98,7 @@ def quarantine(conn: Connection, *, batch_id: int, issues: Sequence[Issue], file
 
 
 def register_channels(conn: Connection, channels: Sequence[NewChannel]) -> int:
-    """Register channels in one statement; those that their meter has already stay as they are. How many were new.
+    """Register channels in one statement; those that their meter has already at any of the same time stay as they are. How many were new.
 
     Raises:
         UnknownUnit: a unit that is not in `mains.base.units`.
@@ -112,5 +118,8 @@ def register_channels(conn: Connection, channels: Sequence[NewChannel]) -> int:
         "kwh_factors": [each.kwh_factor for each in channels],
         "intervals": [each.interval_s for each in channels],
         "offsets": [each.utc_offset_min for each in channels],
+        "starts": [each.in_service_from for each in channels],
+        "ends": [each.in_service_to for each in channels],
+        "reasons": [each.opened_because for each in channels],
     }
     return len(conn.execute(_sql.register_channels, columns).fetchall()) if channels else 0

@@ -96,15 +96,29 @@ FROM unnest(%(files)s::text[], %(lines)s::integer[], %(fields)s::text[], %(codes
     AS q (file, line, field, code, message, cure, severity, readings);
 
 -- name: register_channels
--- Channels of meters that are registered; one that is there stays as it is.
-INSERT INTO metering.channels (meter_id, register, commodity, quantity, flow, unit, pow10, multiplier, kwh_factor, interval_s, utc_offset_min)
-SELECT c.meter_id, c.register, c.commodity, c.quantity, c.flow, c.unit, c.pow10, c.multiplier, c.kwh_factor, c.interval_s, c.utc_offset_min
+-- Channels of meters that are registered; one that is there at any of the same time stays as it is.
+INSERT INTO metering.channels (meter_id, register, commodity, quantity, flow, unit, pow10, multiplier, kwh_factor, interval_s, utc_offset_min, in_service, opened_because)
+SELECT c.meter_id, c.register, c.commodity, c.quantity, c.flow, c.unit, c.pow10, c.multiplier, c.kwh_factor, c.interval_s, c.utc_offset_min, tstzrange(c.from_at, c.to_at), c.opened_because
 FROM unnest(%(meter_ids)s::uuid[], %(registers)s::text[], %(commodities)s::text[], %(quantities)s::text[], %(flows)s::text[], %(units)s::text[], %(pow10s)s::smallint[],
-            %(multipliers)s::numeric[], %(kwh_factors)s::numeric[], %(intervals)s::integer[], %(offsets)s::smallint[])
-    AS c (meter_id, register, commodity, quantity, flow, unit, pow10, multiplier, kwh_factor, interval_s, utc_offset_min)
+            %(multipliers)s::numeric[], %(kwh_factors)s::numeric[], %(intervals)s::integer[], %(offsets)s::smallint[], %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(reasons)s::text[])
+    AS c (meter_id, register, commodity, quantity, flow, unit, pow10, multiplier, kwh_factor, interval_s, utc_offset_min, from_at, to_at, opened_because)
 ORDER BY c.meter_id, c.register
-ON CONFLICT (meter_id, register) DO NOTHING
+ON CONFLICT DO NOTHING
 RETURNING channel_id;
+
+-- name: lock_channel
+-- One channel, for a change of it.
+SELECT channel_id FROM metering.channels WHERE channel_id = %(channel_id)s FOR UPDATE;
+
+-- name: close_channel
+-- A channel's service ends at an instant.
+UPDATE metering.channels SET in_service = tstzrange(lower(in_service), %(at)s)
+WHERE channel_id = %(channel_id)s AND in_service @> %(at)s::timestamptz AND lower(in_service) IS DISTINCT FROM %(at)s
+RETURNING channel_id;
+
+-- name: give_reason
+-- Why, for the audit log and the history of readings.
+SELECT set_config('app.reason', %(reason)s, true);
 
 -- name: retire_reads
 -- Register reads that a correction takes the place of.

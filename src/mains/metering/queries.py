@@ -16,7 +16,10 @@ _sql = Statements("mains.metering", "queries.sql")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """One measured quantity of one meter: value in `unit` = raw x 10^pow10 x multiplier; `interval_s` None for a register."""
+    """One measured quantity of one meter: value in `unit` = raw x 10^pow10 x multiplier; `interval_s` None for a register.
+
+    Readings that start in [in_service_from, in_service_to) are its own; None where there is no such end. `opened_because` says why it took another's place.
+    """
 
     channel_id: int
     meter_id: UUID
@@ -31,6 +34,13 @@ class Channel:
     kwh_factor: Decimal | None
     interval_s: int | None
     utc_offset_min: int
+    in_service_from: datetime | None = None
+    in_service_to: datetime | None = None
+    opened_because: str | None = None
+
+    def is_in_service(self, at: datetime) -> bool:
+        """Whether a reading that starts at an instant is this channel's."""
+        return (self.in_service_from is None or self.in_service_from <= at) and (self.in_service_to is None or at < self.in_service_to)
 
     @property
     def step(self) -> Decimal:

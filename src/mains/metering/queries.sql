@@ -33,14 +33,17 @@ GROUP BY interval_s, width, qual IS NOT NULL;
 SELECT channel_id, interval_s FROM metering.channels WHERE channel_id = ANY (%(channels)s);
 
 -- name: channels_of_meters
--- Channels of meters by the meters' numbers.
-SELECT c.channel_id, c.meter_id, m.meter_number, c.register, c.commodity, c.quantity, c.flow, c.unit, c.pow10, c.multiplier, c.kwh_factor, c.interval_s, c.utc_offset_min
+-- Channels of meters by the meters' numbers; those of one register in order of time.
+SELECT c.channel_id, c.meter_id, m.meter_number, c.register, c.commodity, c.quantity, c.flow, c.unit, c.pow10, c.multiplier, c.kwh_factor, c.interval_s, c.utc_offset_min,
+       lower(c.in_service) AS in_service_from, upper(c.in_service) AS in_service_to, c.opened_because
 FROM devices.meters m JOIN metering.channels c ON c.meter_id = m.meter_id
-WHERE m.meter_number = ANY (%(numbers)s);
+WHERE m.meter_number = ANY (%(numbers)s)
+ORDER BY c.meter_id, c.register, c.in_service;
 
 -- name: channels_page
 -- Channels in order of their key, after one; of one meter where its number is given, of one account where its number is given.
-SELECT c.channel_id, c.meter_id, m.meter_number, c.register, c.commodity, c.quantity, c.flow, c.unit, c.pow10, c.multiplier, c.kwh_factor, c.interval_s, c.utc_offset_min
+SELECT c.channel_id, c.meter_id, m.meter_number, c.register, c.commodity, c.quantity, c.flow, c.unit, c.pow10, c.multiplier, c.kwh_factor, c.interval_s, c.utc_offset_min,
+       lower(c.in_service) AS in_service_from, upper(c.in_service) AS in_service_to, c.opened_because
 FROM metering.channels c JOIN devices.meters m ON m.meter_id = c.meter_id
 WHERE c.channel_id > %(after)s
   AND (%(meter_number)s::text IS NULL OR m.meter_number = %(meter_number)s)
@@ -52,7 +55,8 @@ LIMIT %(limit)s;
 
 -- name: channels_by_id
 -- Channels by key.
-SELECT c.channel_id, c.meter_id, m.meter_number, c.register, c.commodity, c.quantity, c.flow, c.unit, c.pow10, c.multiplier, c.kwh_factor, c.interval_s, c.utc_offset_min
+SELECT c.channel_id, c.meter_id, m.meter_number, c.register, c.commodity, c.quantity, c.flow, c.unit, c.pow10, c.multiplier, c.kwh_factor, c.interval_s, c.utc_offset_min,
+       lower(c.in_service) AS in_service_from, upper(c.in_service) AS in_service_to, c.opened_because
 FROM metering.channels c JOIN devices.meters m ON m.meter_id = c.meter_id
 WHERE c.channel_id = ANY (%(channels)s)
 ORDER BY c.channel_id;

@@ -1,10 +1,11 @@
 """From what a file says to what may be stored: which channel each reading belongs to, and whether it fits that channel.
 
 A file's figures are quantities in its unit, as ESPI and NEM12 mean them: the channel's multiplier is taken out of them to find the raw value. Units are converted
-exactly or not at all.
+exactly or not at all. A register may have had several channels one after another (its multiplier was changed): each reading goes to the one that was in service when it
+started.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -43,6 +44,8 @@ CURES = {
     "commodity-mismatch": "check the meter number: the meter measures something else",
     "unit-mismatch": "check the register's name, or correct the unit of the channel",
     "flow-mismatch": "check the register's name, or correct the flow of the channel",
+    "channel-not-in-service": "correct the dates of the channel, or send the readings under the register that measured then",
+    "spans-channel-change": "send the usage up to the change and the usage after it apart, each as the channel measured it",
     "interval-mismatch": "send the interval length that the channel has, or change the channel's from that day on",
     "interval-changed": "nothing to do, if the meter was meant to be set to another interval length",
     "interval-change": "send a whole day at one interval length; a stored day keeps its own",
@@ -53,6 +56,10 @@ CURES = {
     "too-old": "check the date: it lies more than 40 years back",
     "lower-standing": "nothing to do: an edited or measured value stands; edit it if this one is right",
 }
+
+
+Dated = Mapping[ChannelKey, Sequence[Channel]]
+"""The channels of each register in order of time."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,7 +96,7 @@ class Resolver:
             self._register(part, meters, channels, out)
             meters, channels = meters_by_number(self.conn, numbers), self._channels(numbers)
         hung = self._hung([meter.meter_id for meter in meters.values()])
-        fitting = [fit for parsed in part.channels if (fit := self._fit(part.file, parsed, meters, channels, hung, out))]
+        fitting = [fit for parsed in part.channels for fit in self._fits(part.file, parsed, meters, channels, hung, out)]
         for interval_s, group in groupby(sorted(fitting, key=lambda fit: fit.interval_s), key=lambda fit: fit.interval_s):
             out.blocks.append(to_blocks(list(group), interval_s=interval_s))
         for read in part.register_reads:
@@ -97,8 +104,11 @@ class Resolver:
         out.raw_sum = sum(blocks.raw_sum for blocks in out.blocks) + sum(read.raw for read in out.reads)
         return out
 
-    def _channels(self, numbers: Sequence[str]) -> dict[ChannelKey, Channel]:
-        return {ChannelKey(meter=each.meter_number, register=each.register): each for each in queries.channels_of_meters(self.conn, numbers)}
+    def _channels(self, numbers: Sequence[str]) -> dict[ChannelKey, list[Channel]]:
+        found: dict[ChannelKey, list[Channel]] = {}
+        for each in queries.channels_of_meters(self.conn, numbers):
+            found.setdefault(ChannelKey(meter=each.meter_number, register=each.register), []).append(each)
+        return found
 
     def _hung(self, meter_ids: Sequence[UUID]) -> dict[UUID, list[tuple[float, float]]]:
         """When each meter hung somewhere, in epoch seconds."""
@@ -107,7 +117,7 @@ class Resolver:
             found.setdefault(each.meter_id, []).append((each.from_at.timestamp(), each.to_at.timestamp() if each.to_at else np.inf))
         return found
 
-    def _register(self, part: ParsedFile, meters: dict[str, Meter], channels: dict[ChannelKey, Channel], out: Prepared) -> None:
+    def _register(self, part: ParsedFile, meters: dict[str, Meter], channels: Dated, out: Prepared) -> None:
         """Register the meters and channels of a part that are not known yet."""
         seen: dict[ChannelKey, ParsedChannel | PeriodRead] = {}
         for each in (*part.channels, *part.register_reads):
@@ -124,23 +134,32 @@ class Resolver:
             message = f"meter {number} was not known and is registered as unassigned"
             self._tell(out, part.file, "meter-registered", number, message, line=_line(each), severity="warning")
 
+    def _fits(
+        self, file: str, parsed: ParsedChannel, meters: dict[str, Meter], channels: Dated, hung: dict[UUID, list[tuple[float, float]]], out: Prepared
+    ) -> Iterator["Fitting"]:
+        """The readings of one parsed channel as the stored channels take them, each those that started while it was in service."""
+        meter, dated = meters.get(parsed.key.meter), channels.get(parsed.key, ())
+        if meter is None or not dated:
+            out.issues.append(_issue(file, *_unknown(parsed, meter), line=_line(parsed), count=len(parsed.starts)))
+            return
+        left = np.ones(len(parsed.starts), dtype=bool)
+        for channel in dated:
+            own = _in_service(parsed.starts, channel)
+            left &= ~own
+            part = parsed if own.all() else _only(parsed, own)
+            if len(part.starts) and (fit := self._fit(file, part, meter, channel, hung, out)):
+                yield fit
+        if left.any():
+            message = f"no channel of {_named(parsed.key)} was in service when some of these readings started, the first at {as_instant(int(parsed.starts[left][0])).isoformat()}"
+            out.issues.append(_issue(file, "channel-not-in-service", message, line=int(parsed.lines[left][0]) or None, count=int(left.sum())))
+
     def _fit(
-        self,
-        file: str,
-        parsed: ParsedChannel,
-        meters: dict[str, Meter],
-        channels: dict[ChannelKey, Channel],
-        hung: dict[UUID, list[tuple[float, float]]],
-        out: Prepared,
+        self, file: str, parsed: ParsedChannel, meter: Meter, channel: Channel, hung: dict[UUID, list[tuple[float, float]]], out: Prepared
     ) -> "Fitting | None":
-        """The readings of one parsed channel as the stored channel takes them; None where none does."""
-        meter, channel = meters.get(parsed.key.meter), channels.get(parsed.key)
-        refusal = _refusal(parsed, meter, channel)
-        if refusal:
+        """Readings as one stored channel takes them; None where it takes none."""
+        if refusal := _refusal(parsed, meter, channel):
             out.issues.append(_issue(file, *refusal, line=_line(parsed), count=len(parsed.starts)))
             return None
-        assert meter is not None  # a refusal otherwise
-        assert channel is not None
         if channel.interval_s != parsed.interval_s:
             message = f"channel {_named(parsed.key)} has intervals of {channel.interval_s} s; the file has days of {parsed.interval_s} s"
             if meter.registered_by != "import" or channel.interval_s is None:
@@ -155,7 +174,7 @@ class Resolver:
         fit = _without(fit, _misscaled(fit, _scale(parsed, channel)), file, parsed.key, out)
         if not len(fit.starts):
             return None
-        fit = replace(fit, values=_scaled(fit.values, _scale(parsed, channel)))
+        fit = replace(fit, values=scaled(fit.values, _scale(parsed, channel)))
         if not _all_hung(fit.starts, hung.get(channel.meter_id, [])) and ("meter-registered", parsed.key.meter) not in self._told:
             message = f"meter {parsed.key.meter} hung nowhere at some of these times; its readings are kept"
             self._tell(out, file, "meter-not-installed", parsed.key.meter, message, line=_line(parsed), severity="warning")
@@ -170,23 +189,23 @@ class Resolver:
         yield fit.starts < (self.at - OLDEST).timestamp(), "too-old", "readings more than 40 years old"
         yield (fit.starts + fit.utc_offset_min * 60) % fit.interval_s != 0, "off-grid-of-channel", "readings off the grid of the channel's standard time"
 
-    def _fit_read(
-        self, file: str, read: PeriodRead, meters: dict[str, Meter], channels: dict[ChannelKey, Channel], out: Prepared
-    ) -> None:
+    def _fit_read(self, file: str, read: PeriodRead, meters: dict[str, Meter], channels: Dated, out: Prepared) -> None:
         """One period's usage as the stored channel takes it."""
-        meter, channel = meters.get(read.key.meter), channels.get(read.key)
-        refusal = _refusal(read, meter, channel)
-        end = as_instant(read.start + read.duration_s)
+        meter, dated = meters.get(read.key.meter), channels.get(read.key, ())
+        begin, end = as_instant(read.start), as_instant(read.start + read.duration_s)
+        channel = channel_at(dated, begin)
+        refusal = _refusal(read, meter, channel) if channel or not dated else _not_in_service(read.key, begin)
         if refusal is None and end > self.at + self.future_tolerance:
             refusal = ("future-reading", f"usage of {_named(read.key)} that ends at {end.isoformat()}")
+        if refusal is None and channel is not None and channel.in_service_to is not None and end > channel.in_service_to:
+            message = f"usage of {_named(read.key)} from {begin.isoformat()} goes on past {channel.in_service_to.isoformat()}, when its channel was changed"
+            refusal = ("spans-channel-change", message)
         if refusal is None and channel is not None:
             raw = Fraction(read.value) * _scale(read, channel)
             if raw.denominator != 1:
                 refusal = ("finer-than-channel", f"a value of {_named(read.key)} is finer than 10^{channel.pow10} {channel.unit}")
             else:
-                out.reads.append(
-                    NewRead(channel_id=channel.channel_id, read_at=end, from_at=as_instant(read.start), raw=int(raw), quality=int(read.quality))
-                )
+                out.reads.append(NewRead(channel_id=channel.channel_id, read_at=end, from_at=begin, raw=int(raw), quality=int(read.quality)))
                 out.first_lines.setdefault(channel.channel_id, (read.key, read.line))
                 out.accepted += 1
         if refusal:
@@ -251,6 +270,37 @@ def _is_good_name(key: ChannelKey) -> bool:
     return len(key.meter) <= LONGEST_METER and len(key.register) <= LONGEST_REGISTER and key.meter.isprintable() and key.register.isprintable()
 
 
+def channel_at(dated: Sequence[Channel], at: datetime) -> Channel | None:
+    """The channel of a register that was in service at an instant; None where none was."""
+    return next((channel for channel in dated if channel.is_in_service(at)), None)
+
+
+def _in_service(starts: NDArray[np.int64], channel: Channel) -> NDArray[np.bool_]:
+    """Which readings started while the channel was in service."""
+    own = np.ones(len(starts), dtype=bool)
+    if channel.in_service_from is not None:
+        own &= starts >= channel.in_service_from.timestamp()
+    if channel.in_service_to is not None:
+        own &= starts < channel.in_service_to.timestamp()
+    return own
+
+
+def _only(parsed: ParsedChannel, own: NDArray[np.bool_]) -> ParsedChannel:
+    """Some readings of a parsed channel."""
+    return replace(parsed, **{name: getattr(parsed, name)[own] for name in ("starts", "values", "quality", "lines")})
+
+
+def _unknown(parsed: ParsedChannel | PeriodRead, meter: Meter | None) -> tuple[str, str]:
+    """Why nothing can be stored for a register that has no channel: code and message."""
+    refusal = _refusal(parsed, meter, None)
+    assert refusal is not None  # without a channel there is always a reason
+    return refusal
+
+
+def _not_in_service(key: ChannelKey, at: datetime) -> tuple[str, str]:
+    return "channel-not-in-service", f"no channel of {_named(key)} was in service at {at.isoformat()}"
+
+
 def _refusal(parsed: ParsedChannel | PeriodRead, meter: Meter | None, channel: Channel | None) -> tuple[str, str] | None:
     """Why none of these readings can be stored: code and message; None where they can."""
     key = parsed.key
@@ -283,7 +333,8 @@ def _misscaled(fit: Fitting, scale: Fraction) -> Iterator[tuple[NDArray[np.bool_
     yield is_valid & (np.abs(fit.values) > most), "beyond-channel", "values that do not fit the channel's resolution"
 
 
-def _scaled(values: NDArray[np.int64], scale: Fraction) -> NDArray[np.int64]:
+def scaled(values: NDArray[np.int64], scale: Fraction) -> NDArray[np.int64]:
+    """Values times a fraction that leaves them whole; `MISSING` stays what it is."""
     if scale == 1:
         return values
     return np.where(values == MISSING, MISSING, values // scale.denominator * scale.numerator)

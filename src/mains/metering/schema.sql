@@ -86,9 +86,12 @@ CREATE TABLE metering.channels (
     kwh_factor     numeric  CHECK (kwh_factor > 0),
     interval_s     integer  CHECK (interval_s BETWEEN 1 AND 86400 AND 86400 % interval_s = 0),
     utc_offset_min smallint NOT NULL CHECK (utc_offset_min BETWEEN -720 AND 840),
-    UNIQUE (meter_id, register)
+    in_service     tstzrange NOT NULL DEFAULT '(,)' CHECK (NOT isempty(in_service) AND (lower_inf(in_service) OR lower_inc(in_service)) AND NOT upper_inc(in_service)),
+    opened_because text     CHECK (length(opened_because) BETWEEN 1 AND 2000),
+    CONSTRAINT one_channel_at_a_time EXCLUDE USING gist (meter_id WITH =, register WITH =, in_service WITH &&)
 );
-COMMENT ON TABLE metering.channels IS 'One measured quantity of one meter (a ReadingType of IEC 61968-9 and ESPI)';
+CREATE INDEX channels_of_meter ON metering.channels (meter_id, register);
+COMMENT ON TABLE metering.channels IS 'One measured quantity of one meter (a ReadingType of IEC 61968-9 and ESPI); a change of multiplier, unit, interval or zone closes one and opens the next';
 COMMENT ON COLUMN metering.channels.channel_id IS 'Key; the distribution key of readings';
 COMMENT ON COLUMN metering.channels.utility_id IS 'The utility';
 COMMENT ON COLUMN metering.channels.meter_id IS 'The meter';
@@ -102,6 +105,8 @@ COMMENT ON COLUMN metering.channels.multiplier IS 'Transformer ratio or dial mul
 COMMENT ON COLUMN metering.channels.kwh_factor IS 'kWh that one raw step is (multiplier included); NULL where it does not measure electric energy';
 COMMENT ON COLUMN metering.channels.interval_s IS 'Length of an interval, s; NULL for a register that is read now and then';
 COMMENT ON COLUMN metering.channels.utc_offset_min IS 'Standard-time offset of the channel''s days from UTC, minutes; the same all year';
+COMMENT ON COLUMN metering.channels.in_service IS 'Readings that start in this time are the channel''s, half-open; one channel a register at a time, the database sees to it';
+COMMENT ON COLUMN metering.channels.opened_because IS 'Why it took the place of another; NULL for the first of its register';
 SELECT identity.protect('metering.channels', customer => 'meter_id IN (SELECT i.meter_id FROM devices.meter_installations i)', auditor => true, classification => 'internal');
 
 -- Interval blocks: one row is a standard-time day of one channel. No foreign keys here: they would cost more than the row; `mains db check` looks for orphans instead. ---
@@ -266,7 +271,7 @@ LEFT JOIN (
     JOIN customers.service_points sp ON sp.service_point_id = a.service_point_id
     JOIN devices.meter_installations i ON i.service_point_id = a.service_point_id
 ) AS held ON held.meter_id = c.meter_id AND held.held_period @> b.block_start + make_interval(secs => g.i * b.interval_s)
-WHERE c.flow IN ('delivered', 'net', 'total');
+WHERE c.flow IN ('delivered', 'net', 'total') AND c.in_service @> b.block_start + make_interval(secs => g.i * b.interval_s);
 COMMENT ON VIEW metering.meter_readings IS 'Consumption as rows: who, when, how much, how sure. For large stretches use metering.readings() or the application''s bulk read: a bound on reading_timestamp alone prunes nothing';
 COMMENT ON COLUMN metering.meter_readings.utility_id IS 'The utility';
 COMMENT ON COLUMN metering.meter_readings.account_id IS 'Agreement the reading belongs to by its date; NULL where the meter hung nowhere';
