@@ -116,6 +116,28 @@ class PeriodRead:
     timezone_hint: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexRead:
+    """What a register showed at the instant `at` (epoch s): `value` x 10^`pow10` of `unit`, as its dial says it, before any multiplier.
+
+    `digits` is how many whole figures the dial has, where the file shows it; the figure after the last is zero again.
+    """
+
+    key: ChannelKey
+    commodity: Commodity
+    flow: Flow
+    unit: str
+    pow10: int
+    at: int
+    value: int
+    quality: Quality
+    line: int
+    digits: int | None = None
+    service_point_hint: str | None = None
+    serial_hint: str | None = None
+    timezone_hint: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ParsedFile:
     """What one file, or one part of a long one, holds: `found` = accepted + the counts of its issues.
@@ -133,11 +155,13 @@ class ParsedFile:
     issues: list[Issue] = field(default_factory=list)
     part: int = 1
     blocks: list[ParsedBlocks] = field(default_factory=list)
+    index_reads: list[IndexRead] = field(default_factory=list)
 
     @property
     def accepted(self) -> int:
         """Readings that may be stored."""
-        return sum(len(channel.starts) for channel in self.channels) + len(self.register_reads) + sum(each.values.size for each in self.blocks)
+        intervals = sum(len(channel.starts) for channel in self.channels) + sum(each.values.size for each in self.blocks)
+        return intervals + len(self.register_reads) + len(self.index_reads)
 
     @property
     def quarantined(self) -> int:
