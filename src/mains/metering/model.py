@@ -118,10 +118,7 @@ class PeriodRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexRead:
-    """What a register showed at the instant `at` (epoch s): `value` x 10^`pow10` of `unit`, as its dial says it, before any multiplier.
-
-    `digits` is how many whole figures the dial has, where the file shows it; the figure after the last is zero again.
-    """
+    """What a register showed at the instant `at` (epoch s): `value` x 10^`pow10` of `unit`, as its dial says it, before any multiplier."""
 
     key: ChannelKey
     commodity: Commodity
@@ -132,7 +129,6 @@ class IndexRead:
     value: int
     quality: Quality
     line: int
-    digits: int | None = None
     service_point_hint: str | None = None
     serial_hint: str | None = None
     timezone_hint: str | None = None

@@ -23,14 +23,16 @@ from mains.devices.queries import Meter, installations_of, meters_by_number
 from mains.metering import operations, queries
 from mains.metering.blocks import DAY, Blocks, encode
 from mains.metering.load import as_instant
-from mains.metering.model import MISSING, ChannelKey, ParsedChannel, ParsedFile, PeriodRead, Quality
+from mains.metering.model import MISSING, ChannelKey, IndexRead, ParsedChannel, ParsedFile, PeriodRead, Quality
 from mains.metering.queries import Channel
 from mains.metering.registers import NewRead
 
-SELF_DESCRIBING = ("espi", "nem12")
+SELF_DESCRIBING = ("espi", "nem12", "nem13", "cim", "rsm012", "p1", "sml", "mscons")
 """Formats that say commodity, unit, flow and interval themselves, so that a meter can be registered from them."""
 
 OLDEST = timedelta(days=40 * 365)
+
+_MOST_RAW = 2**63 - 1
 
 LONGEST_METER, LONGEST_REGISTER = 100, 200
 """Letters of the longest names that the tables hold."""
@@ -88,7 +90,7 @@ class Resolver:
         """What of a part may be stored; registers meters and channels where that is allowed."""
         out = Prepared()
         part = _with_good_names(part, out)
-        keys = sorted({each.key for each in (*part.channels, *part.register_reads)}, key=lambda key: (key.meter, key.register))
+        keys = sorted({each.key for each in (*part.channels, *part.register_reads, *part.index_reads)}, key=lambda key: (key.meter, key.register))
         numbers = sorted({key.meter for key in keys})
         meters = meters_by_number(self.conn, numbers)
         channels = self._channels(numbers)
@@ -101,6 +103,8 @@ class Resolver:
             out.blocks.append(to_blocks(list(group), interval_s=interval_s))
         for read in part.register_reads:
             self._fit_read(part.file, read, meters, channels, out)
+        for index in part.index_reads:
+            self._fit_index(part.file, index, meters, channels, out)
         out.raw_sum = sum(blocks.raw_sum for blocks in out.blocks) + sum(read.raw for read in out.reads)
         return out
 
@@ -119,10 +123,10 @@ class Resolver:
 
     def _register(self, part: ParsedFile, meters: dict[str, Meter], channels: Dated, out: Prepared) -> None:
         """Register the meters and channels of a part that are not known yet."""
-        seen: dict[ChannelKey, ParsedChannel | PeriodRead] = {}
-        for each in (*part.channels, *part.register_reads):
+        seen: dict[ChannelKey, ParsedChannel | PeriodRead | IndexRead] = {}
+        for each in (*part.channels, *part.register_reads, *part.index_reads):
             known = seen.get(each.key)
-            if each.key not in channels and (known is None or each.pow10 < known.pow10):
+            if each.key not in channels and (known is None or (type(each) is type(known) and each.pow10 < known.pow10)):
                 seen[each.key] = each
         unknown = {each.key.meter: each for each in seen.values() if each.key.meter not in meters}
         new = [
@@ -211,6 +215,29 @@ class Resolver:
         if refusal:
             out.issues.append(_issue(file, *refusal, line=read.line or None, count=1))
 
+    def _fit_index(self, file: str, read: IndexRead, meters: dict[str, Meter], channels: Dated, out: Prepared) -> None:
+        """What a dial showed as the stored channel takes it; its multiplier stays out of a dial's figure."""
+        meter, dated = meters.get(read.key.meter), channels.get(read.key, ())
+        at = as_instant(read.at)
+        channel = channel_at(dated, at)
+        refusal = _refusal(read, meter, channel) if channel or not dated else _not_in_service(read.key, at)
+        if refusal is None and at > self.at + self.future_tolerance:
+            refusal = ("future-reading", f"a read of {_named(read.key)} at {at.isoformat()}")
+        if refusal is None and at < self.at - OLDEST:
+            refusal = ("too-old", f"a read of {_named(read.key)} at {at.isoformat()}")
+        if refusal is None and channel is not None:
+            raw = Fraction(read.value) * _scale(read, channel) * Fraction(channel.multiplier)
+            if raw.denominator != 1:
+                refusal = ("finer-than-channel", f"the dial of {_named(read.key)} is finer than 10^{channel.pow10} {channel.unit}")
+            elif abs(raw) > _MOST_RAW:
+                refusal = ("beyond-channel", f"the dial of {_named(read.key)} does not fit 10^{channel.pow10} {channel.unit}")
+            else:
+                out.reads.append(NewRead(channel_id=channel.channel_id, read_at=at, raw=int(raw), quality=int(read.quality)))
+                out.first_lines.setdefault(channel.channel_id, (read.key, read.line))
+                out.accepted += 1
+        if refusal:
+            out.issues.append(_issue(file, *refusal, line=read.line or None, count=1))
+
     def _tell(self, out: Prepared, file: str, code: str, about: str, message: str, *, line: int | None, severity: str) -> None:
         """A warning, once a file for each thing it is about."""
         if (code, about) not in self._told:
@@ -255,7 +282,7 @@ def to_blocks(fitting: Sequence[Fitting], *, interval_s: int) -> Blocks:
 
 def _with_good_names(part: ParsedFile, out: Prepared) -> ParsedFile:
     """The part without what is called something that no table can hold, each with an issue."""
-    for each in (*part.channels, *part.register_reads):
+    for each in (*part.channels, *part.register_reads, *part.index_reads):
         if not _is_good_name(each.key):
             message = f"the meter {each.key.meter[:40]!r} and register {each.key.register[:40]!r} are too long, or hold a control character"
             out.issues.append(_issue(part.file, "bad-name", message, line=_line(each), count=len(each.starts) if isinstance(each, ParsedChannel) else 1))
@@ -263,6 +290,7 @@ def _with_good_names(part: ParsedFile, out: Prepared) -> ParsedFile:
         part,
         channels=[each for each in part.channels if _is_good_name(each.key)],
         register_reads=[each for each in part.register_reads if _is_good_name(each.key)],
+        index_reads=[each for each in part.index_reads if _is_good_name(each.key)],
     )
 
 
@@ -290,7 +318,7 @@ def _only(parsed: ParsedChannel, own: NDArray[np.bool_]) -> ParsedChannel:
     return replace(parsed, **{name: getattr(parsed, name)[own] for name in ("starts", "values", "quality", "lines")})
 
 
-def _unknown(parsed: ParsedChannel | PeriodRead, meter: Meter | None) -> tuple[str, str]:
+def _unknown(parsed: ParsedChannel | PeriodRead | IndexRead, meter: Meter | None) -> tuple[str, str]:
     """Why nothing can be stored for a register that has no channel: code and message."""
     refusal = _refusal(parsed, meter, None)
     assert refusal is not None  # without a channel there is always a reason
@@ -301,7 +329,7 @@ def _not_in_service(key: ChannelKey, at: datetime) -> tuple[str, str]:
     return "channel-not-in-service", f"no channel of {_named(key)} was in service at {at.isoformat()}"
 
 
-def _refusal(parsed: ParsedChannel | PeriodRead, meter: Meter | None, channel: Channel | None) -> tuple[str, str] | None:
+def _refusal(parsed: ParsedChannel | PeriodRead | IndexRead, meter: Meter | None, channel: Channel | None) -> tuple[str, str] | None:
     """Why none of these readings can be stored: code and message; None where they can."""
     key = parsed.key
     if meter is None:
@@ -317,7 +345,7 @@ def _refusal(parsed: ParsedChannel | PeriodRead, meter: Meter | None, channel: C
     return None
 
 
-def _scale(parsed: ParsedChannel | PeriodRead, channel: Channel) -> Fraction:
+def _scale(parsed: ParsedChannel | PeriodRead | IndexRead, channel: Channel) -> Fraction:
     """How many raw steps of the channel one step of the file is, exactly."""
     ten = Fraction(10) ** (parsed.pow10 - channel.pow10)
     return Fraction(UNITS[parsed.unit].factor) / Fraction(UNITS[channel.unit].factor) * ten / Fraction(channel.multiplier)
@@ -364,7 +392,7 @@ def _all_hung(starts: NDArray[np.int64], stretches: list[tuple[float, float]]) -
     return bool(covered.all())
 
 
-def _new_channel(parsed: ParsedChannel | PeriodRead, meter_id: UUID) -> operations.NewChannel:
+def _new_channel(parsed: ParsedChannel | PeriodRead | IndexRead, meter_id: UUID) -> operations.NewChannel:
     has_intervals = isinstance(parsed, ParsedChannel)
     return operations.NewChannel(
         meter_id=meter_id, register=parsed.key.register, commodity=parsed.commodity, unit=parsed.unit, flow=parsed.flow, pow10=parsed.pow10,
@@ -372,7 +400,7 @@ def _new_channel(parsed: ParsedChannel | PeriodRead, meter_id: UUID) -> operatio
     )  # fmt: skip
 
 
-def _line(parsed: ParsedChannel | PeriodRead) -> int | None:
+def _line(parsed: ParsedChannel | PeriodRead | IndexRead) -> int | None:
     """Where a channel begins in its file; None where that is not known."""
     return (int(parsed.lines[0]) if isinstance(parsed, ParsedChannel) else parsed.line) or None
 
