@@ -18,7 +18,7 @@ from mains.billing.model import Draft, DraftLine, Held, Service
 from mains.billing.usage import IntervalUsage, RegisterUsage
 from mains.rates import engine
 from mains.rates.compile import UnableToPriceRate, compile_plan
-from mains.rates.model import Energy, RateVersion
+from mains.rates.model import Demand, Energy, RateVersion
 from mains.rates.plan import Plan
 from mains.rates.price import Lines, price
 from mains.rates.queries import StoredVersion
@@ -35,7 +35,7 @@ class Shape:
     from_date: object
     to_date: object
     segments: tuple[object, ...]
-    interval_s: int | None
+    lengths: tuple[int | None, ...]
     units: tuple[tuple[str, Decimal], ...]
 
 
@@ -43,8 +43,7 @@ def by_shape(services: Iterable[Service]) -> list[list[Service]]:
     """Services grouped by shape, in the order in which the shapes come."""
     groups: dict[Shape, list[Service]] = defaultdict(list)
     for service in services:
-        first = service.channels[0]
-        is_interval = service.commodity == "electric" and first.interval_s is not None
+        is_interval = service.commodity == "electric" and service.interval_s is not None
         units = tuple(dict.fromkeys((span.unit, span.units_per_step) for span in service.channels)) if is_interval else ()
         shape = Shape(
             service.commodity,
@@ -52,7 +51,7 @@ def by_shape(services: Iterable[Service]) -> list[list[Service]]:
             service.from_date,
             service.to_date,
             service.segments,
-            first.interval_s if is_interval else None,
+            service.lengths if is_interval else (),
             units,
         )
         groups[shape].append(service)
@@ -72,6 +71,7 @@ def plans_of(service: Service, versions: Versions, *, interval_s: int | None, de
     """
     plans = []
     for segment in service.segments:
+        _refuse_unstated_window(service, versions[segment.rate_version_id].version)
         bounds = local_midnight(segment.from_date, service.timezone), local_midnight(segment.to_date, service.timezone)
         plans.append(
             compile_plan(
@@ -83,6 +83,16 @@ def plans_of(service: Service, versions: Versions, *, interval_s: int | None, de
             )
         )
     return plans
+
+
+def _refuse_unstated_window(service: Service, version: RateVersion) -> None:
+    """A demand without a window of its own is that of the meter's intervals, and these have several lengths here."""
+    unstated = next((charge for charge in version.charges if isinstance(charge, Demand) and charge.window_minutes is None), None)
+    if unstated is not None and len(service.lengths) > 1:
+        lengths = " and ".join(f"{length} s" if length else "a register" for length in service.lengths)
+        raise UnableToPriceRate(
+            f"{unstated.label} names no window, and the meters of this period measure by {lengths}", cure="state the window of the demand in the rate's document"
+        )
 
 
 def interval_drafts(services: list[Service], usage: IntervalUsage, versions: Versions) -> list[Draft | Held]:

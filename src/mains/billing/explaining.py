@@ -207,7 +207,7 @@ def _worked_out(
     conn: Connection, service: Service, versions: dict[UUID, StoredVersion], as_of: datetime | None
 ) -> tuple[list[Plan], list[engine.Determinants], IntervalUsage | None]:
     """Plans and determinants of one service, a segment each, and its intervals where it has them."""
-    if service.commodity == "electric" and service.channels[0].interval_s is not None:
+    if service.commodity == "electric" and service.interval_s is not None:
         usage = interval_usage(conn, [service], as_of=as_of)
         plans = calculating.plans_of(service, versions, interval_s=usage.interval_s, decimals=usage.decimals)
         return plans, [engine.determinants(plan, usage.values) for plan in plans], usage

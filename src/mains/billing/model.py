@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from math import lcm
 from uuid import UUID
 
 from mains.base.ids import named_uuid
 from mains.base.periods import local_midnight
 
-ENGINE_VERSION = "mains-rates/1"
+ENGINE_VERSION = "mains-rates/2"
 """Raised whenever the same inputs could give another bill."""
 
 
@@ -59,6 +60,17 @@ class Service:
     def purpose(self) -> str:
         """regular, or final where the agreement ends with the period."""
         return "final" if self.is_final else "regular"
+
+    @property
+    def lengths(self) -> tuple[int | None, ...]:
+        """The interval lengths of its channels, s, each once; None among them where a register is read."""
+        return tuple(sorted({span.interval_s for span in self.channels}, key=lambda length: length or 0))
+
+    @property
+    def interval_s(self) -> int | None:
+        """Length of the intervals it is billed in, s: the shortest that every channel's readings add up to; None where some of it was read from a register."""
+        lengths = self.lengths
+        return None if None in lengths else lcm(*(length for length in lengths if length))
 
     @property
     def period(self) -> tuple[datetime, datetime]:

@@ -21,6 +21,7 @@ from mains.base.sql import Statements
 from mains.billing import calculating, freezing, selecting
 from mains.billing.model import ENGINE_VERSION, Draft, Held, Service
 from mains.billing.usage import UnableToConvertUsage, interval_usage, register_usage
+from mains.metering.load import IntervalsDiffer, WindowNotOnGrid
 from mains.rates.queries import StoredVersion, versions_by_id
 
 _queries = Statements("mains.billing", "queries.sql")
@@ -217,7 +218,16 @@ def drafts_of(
     conn: Connection, services: list[Service], versions: dict[UUID, StoredVersion], *, as_of: datetime | None = None
 ) -> list[Draft | Held]:
     """Draft bills, or the reasons for holding them, of services of one shape."""
-    if services[0].commodity == "electric" and services[0].channels[0].interval_s is not None:
+    try:
+        return _drafts(conn, services, versions, as_of=as_of)
+    except (IntervalsDiffer, WindowNotOnGrid) as error:
+        if len(services) > 1:  # one of them is at fault: the others are billed
+            return [draft for service in services for draft in drafts_of(conn, [service], versions, as_of=as_of)]
+        return [Held(service=services[0], code=error.slug(), message=error.detail, cure="change the channel from that day on: mains channels change")]
+
+
+def _drafts(conn: Connection, services: list[Service], versions: dict[UUID, StoredVersion], *, as_of: datetime | None) -> list[Draft | Held]:
+    if services[0].commodity == "electric" and services[0].interval_s is not None:
         return calculating.interval_drafts(services, interval_usage(conn, services, as_of=as_of), versions)
     unit = calculating.rate_unit(versions[services[0].segments[0].rate_version_id].version)
     try:

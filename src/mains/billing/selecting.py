@@ -12,6 +12,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from mains.base.sql import Statements
+from mains.billing.laying import without_intervals
 from mains.billing.model import ChannelSpan, Held, Segment, Service
 
 _sql = Statements("mains.billing", "queries.sql")
@@ -86,9 +87,17 @@ def _within(segments: Iterable[Segment], service: Service) -> tuple[Segment, ...
 
 
 def _by_intervals_first(service: Service) -> Service:
-    """Where a meter gives intervals and a register for the same thing, the intervals are billed."""
-    intervals = tuple(span for span in service.channels if span.interval_s is not None)
-    return replace(service, channels=intervals) if intervals else service
+    """Where a meter gives intervals and a register for the same time, the intervals are billed; a register counts for the time before or after them."""
+    intervals = [span for span in service.channels if span.interval_s is not None]
+    if not intervals or len(intervals) == len(service.channels):
+        return service
+    dials = [
+        replace(span, from_at=begin, to_at=end)
+        for span in service.channels
+        if span.interval_s is None
+        for begin, end in without_intervals(span, intervals)
+    ]
+    return replace(service, channels=tuple(sorted([*intervals, *dials], key=lambda span: (span.from_at, span.channel_id))))
 
 
 def _overlap(service: Service, billed_from: date | None, billed_to: date | None) -> Held | None:

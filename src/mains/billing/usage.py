@@ -1,6 +1,6 @@
 """What was used in a billing period, read from the store for many services at once, with the proof of what was read.
 
-Intervals come as one row of integers a service, register usage as one number. A service whose meter was exchanged has the rows of both meters laid into one.
+Intervals come as one row of integers a service, register usage as one number. A service whose meter was exchanged has the rows of both meters laid into one (`laying`).
 """
 
 import hashlib
@@ -19,8 +19,9 @@ from psycopg import Connection
 from mains.base.money import half_up
 from mains.base.problems import Problem
 from mains.base.units import UNITS
+from mains.billing import laying
 from mains.billing.model import ChannelSpan, Held, Service, exact_decimals
-from mains.metering import load, registers
+from mains.metering import registers
 from mains.metering.model import MISSING, Quality
 from mains.rates.queries import factor_series
 
@@ -109,28 +110,30 @@ class RegisterUsage:
 
 
 def interval_usage(conn: Connection, services: Sequence[Service], *, as_of: datetime | None = None) -> IntervalUsage:
-    """Intervals of services of one shape over their period; `as_of` reads what the store held at that instant instead of now."""
-    from_at, to_at = services[0].period
-    interval_s = next(span.interval_s for span in services[0].channels)
+    """Intervals of services of one shape over their period; `as_of` reads what the store held at that instant instead of now.
+
+    Raises:
+        IntervalsDiffer: stored days of a channel have another interval length than the channel.
+        WindowNotOnGrid: the period does not begin and end with an interval.
+    """
+    interval_s = services[0].interval_s
     assert interval_s is not None  # services of this shape have intervals
-    steps = {span.units_per_step * UNITS[span.unit].factor / UNITS["kWh"].factor for service in services for span in service.channels}
-    decimals = max(exact_decimals(step) for step in steps)
-    ids = sorted({span.channel_id for service in services for span in service.channels})
-    row_of = {channel: row for row, channel in enumerate(ids)}
-    loaded = (
-        load.load(conn, ids, from_at, to_at, interval_s=interval_s)
-        if as_of is None
-        else load.load_as_of(conn, ids, from_at, to_at, as_of=as_of, interval_s=interval_s)
-    )
-    order = np.array([row_of[service.channels[0].channel_id] for service in services])
-    values, quality = loaded.values[order].astype(np.int64), loaded.quality[order]
-    is_missing = loaded.values[order] == MISSING
+    spans = [span for service in services for span in service.channels]
+    decimals = max(exact_decimals(step) for step in {laying.kwh_a_step(span) for span in spans})
+    read = laying.read_channels(conn, spans, services[0].period, as_of=as_of)
+    count = laying.seconds_between(*services[0].period) // interval_s
+    values, quality = np.empty((len(services), count), dtype=np.int64), np.empty((len(services), count), dtype=np.uint8)
+    is_missing = np.empty((len(services), count), dtype=bool)
     for number, service in enumerate(services):
-        first = service.channels[0]
-        if len(service.channels) > 1:
-            _lay_together(number, service, row_of, loaded, interval_s, values, quality, is_missing)
-        elif (whole := _whole(first, decimals)) != 1:
-            values[number] *= whole
+        only, *others = service.channels
+        if others:
+            row = laying.lay_together(service, read, interval_s=interval_s, decimals=decimals)
+            values[number], quality[number], is_missing[number] = row.values, row.quality, row.is_missing
+        else:
+            one = read[only.channel_id]
+            np.equal(one.values, MISSING, out=is_missing[number])
+            np.multiply(one.values, laying.whole_steps(only, decimals), out=values[number], dtype=np.int64)
+            quality[number] = one.quality
     values[is_missing] = -1
     return IntervalUsage(
         interval_s=interval_s,
@@ -138,53 +141,16 @@ def interval_usage(conn: Connection, services: Sequence[Service], *, as_of: date
         values=values,
         quality=quality,
         is_missing=is_missing,
-        frozen=[_frozen_intervals(service, row_of, loaded, interval_s) for service in services],
+        frozen=[tuple(_frozen_intervals(span, read, service.period[0]) for span in service.channels) for service in services],
     )
 
 
-def _whole(span: ChannelSpan, decimals: int) -> int:
-    """What a raw step is in the integers of the usage."""
-    return int((span.units_per_step * UNITS[span.unit].factor / UNITS["kWh"].factor).scaleb(decimals))
-
-
-def _slots(span: ChannelSpan, start: datetime, interval_s: int) -> slice:
-    """The columns that a span covers."""
-    return slice(int((span.from_at - start).total_seconds()) // interval_s, int((span.to_at - start).total_seconds()) // interval_s)
-
-
-def _lay_together(
-    number: int,
-    service: Service,
-    row_of: dict[int, int],
-    loaded: load.Readings,
-    interval_s: int,
-    values: NDArray[np.int64],
-    quality: NDArray[np.uint8],
-    is_missing: NDArray[np.bool_],
-) -> None:
-    """Lay the channels of a service over its row, each where its meter hung; channels that hung at the same time add up."""
-    decimals = max(exact_decimals(span.units_per_step * UNITS[span.unit].factor / UNITS["kWh"].factor) for span in service.channels)
-    values[number], quality[number], is_missing[number] = 0, 0, False
-    covered = np.zeros(values.shape[1], dtype=bool)
-    for span in service.channels:
-        cells = _slots(span, service.period[0], interval_s)
-        raw = loaded.values[row_of[span.channel_id], cells]
-        values[number, cells] += np.where(raw == MISSING, 0, raw.astype(np.int64) * _whole(span, decimals))
-        quality[number, cells] = np.maximum(quality[number, cells], loaded.quality[row_of[span.channel_id], cells])
-        is_missing[number, cells] |= raw == MISSING
-        covered[cells] = True
-    is_missing[number] |= ~covered
-
-
-def _frozen_intervals(service: Service, row_of: dict[int, int], loaded: load.Readings, interval_s: int) -> tuple[dict[str, object], ...]:
-    """What was read of each channel: its span, the hash of values and qualities, and the versions of blocks that were corrected before."""
-    found = []
-    for span in service.channels:
-        row, cells = row_of[span.channel_id], _slots(span, service.period[0], interval_s)
-        digest = hashlib.sha256(np.ascontiguousarray(loaded.values[row, cells]).tobytes())
-        digest.update(np.ascontiguousarray(loaded.quality[row, cells]).tobytes())
-        found.append(_frozen(span) | {"sha256": digest.hexdigest(), "highest_version": int(loaded.versions[row])})
-    return tuple(found)
+def _frozen_intervals(span: ChannelSpan, read: dict[int, laying.SpanReadings], start: datetime) -> dict[str, object]:
+    """What was read of a channel: its span, the hash of values and qualities, and the highest version of a block that was corrected before."""
+    one, cells = read[span.channel_id], laying.cells_of(span, start)
+    digest = hashlib.sha256(np.ascontiguousarray(one.values[cells]).tobytes())
+    digest.update(np.ascontiguousarray(one.quality[cells]).tobytes())
+    return _frozen(span) | {"sha256": digest.hexdigest(), "highest_version": one.version}
 
 
 def _frozen(span: ChannelSpan) -> dict[str, object]:
@@ -200,30 +166,63 @@ def _frozen(span: ChannelSpan) -> dict[str, object]:
 
 
 def register_usage(conn: Connection, services: Sequence[Service], *, rate_unit: str, as_of: datetime | None = None) -> RegisterUsage:
-    """Usage of services from the reads at the ends of their channels' spans, in the rate's unit to three decimals."""
-    asked = [(span.channel_id, span.from_at, span.to_at, span.dial_digits) for service in services for span in service.channels]
+    """Usage of services from the reads at the ends of their channels' spans, in the rate's unit to three decimals; spans with intervals give the sum of these."""
+    asked = [(span.channel_id, span.from_at, span.to_at, span.dial_digits) for service in services for span in service.channels if span.interval_s is None]
     answers = iter(registers.usage_between(conn, asked, as_of=as_of))
+    read = laying.read_channels(conn, (span for service in services for span in service.channels), services[0].period, as_of=as_of)
     quantities, reasons, estimated, frozen = [], [], [], []
     factors: dict[tuple[str, datetime, datetime], tuple[Fraction, str | None]] = {}
     for service in services:
         total, reason, guesses, kept = Fraction(0), None, 0, []
         for span in service.channels:
-            answer = next(answers)
-            if answer.reason is not None:
-                reason = reason or (answer.reason.code, _in_words_of(service, span, answer.reason.message), answer.reason.cure)
+            given = _of_register(service, span, next(answers)) if span.interval_s is None else _of_intervals(service, span, read)
+            if given.reason is not None:
+                reason = reason or given.reason
                 continue
             measured = (span.unit, span.from_at, span.to_at)
             if measured not in factors:
                 factors[measured] = unit_factor(conn, span, rate_unit=rate_unit)
             factor, heat = factors[measured]
-            total += Fraction(answer.raw) * Fraction(span.units_per_step) * factor
-            guesses += sum(quality in _ESTIMATED for quality in answer.qualities)
-            kept.append(_frozen(span) | {"sha256": answer.fingerprint, "raw": answer.raw, "heat": heat})
+            total += Fraction(given.raw) * Fraction(span.units_per_step) * factor
+            guesses += given.estimated
+            kept.append(_frozen(span) | {"sha256": given.sha256, "raw": given.raw, "heat": heat})
         quantities.append(0 if reason else half_up(total * 1000))
         reasons.append(reason)
         estimated.append(guesses)
         frozen.append(tuple(kept))
     return RegisterUsage(quantities=quantities, reasons=reasons, estimated_reads=estimated, frozen=frozen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What one span gave: raw steps, how many of its readings were estimated, the hash of what was read; or the reason (code, message, cure) why that is not known."""
+
+    raw: int = 0
+    estimated: int = 0
+    sha256: str = ""
+    reason: tuple[str, str, str] | None = None
+
+
+def _of_register(service: Service, span: ChannelSpan, answer: registers.RegisterUsage) -> _Given:
+    if answer.reason is not None:
+        return _Given(reason=(answer.reason.code, _in_words_of(service, span, answer.reason.message), answer.reason.cure))
+    return _Given(raw=answer.raw, estimated=sum(quality in _ESTIMATED for quality in answer.qualities), sha256=answer.fingerprint)
+
+
+def _of_intervals(service: Service, span: ChannelSpan, read: dict[int, laying.SpanReadings]) -> _Given:
+    """The sum of the intervals that a span covers."""
+    start = service.period[0]
+    one, cells = read[span.channel_id], laying.cells_of(span, start)
+    values, quality, owed = one.values[cells], one.quality[cells], laying.is_owed(span, start)
+    missing, doubtful = int((owed & (values == MISSING)).sum()), int(np.isin(quality[values != MISSING], _DOUBTFUL).sum())
+    if missing:
+        message = f"{missing:,} of {int(owed.sum()):,} readings of meter {span.meter_number or span.channel_id} are missing"
+        return _Given(reason=("missing-readings", message, "import the readings that are missing, or estimate them, and run the cycle again"))
+    if doubtful:
+        message = f"{_readings(doubtful)} in doubt, of meter {span.meter_number or span.channel_id}"
+        return _Given(reason=("doubtful-readings", message, "check them, import corrected ones or accept them, and run the cycle again"))
+    total = int(values[values != MISSING].sum(dtype=np.int64))
+    return _Given(raw=total, estimated=int(np.isin(quality, _ESTIMATED).sum()), sha256=str(_frozen_intervals(span, read, start)["sha256"]))
 
 
 def _readings(count: int) -> str:
