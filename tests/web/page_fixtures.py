@@ -461,6 +461,7 @@ def usage_detail(step: str = "day") -> v.UsageDetail:
             customer_id=CUSTOMER,
             commodity="electric",
             unit="kWh",
+            view="month",
             step="day",
             title="October 2026, by day",
             points=points,
@@ -483,12 +484,12 @@ def usage_detail(step: str = "day") -> v.UsageDetail:
         customer_id=CUSTOMER,
         commodity="electric",
         unit="kWh",
+        view="day",
         step="hour",
         title="Tuesday 13 October 2026, by hour",
         points=points,
         last_year_label="Tuesday 14 October 2025",
         source=OCTOBER.source,
-        back_href=f"/customers/{CUSTOMER}/usage/{ELECTRIC}?month=2026-10",
     )
 
 

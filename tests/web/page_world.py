@@ -29,11 +29,8 @@ class FixtureReads:
     def customer(self, customer_id, *, all_bills=False):
         return fx.CUSTOMER_PAGE if customer_id == fx.CUSTOMER else fx.EMPTY_CUSTOMER
 
-    def usage_of_month(self, customer_id, account_id, month):
-        return fx.usage_detail("day")
-
-    def usage_of_day(self, customer_id, account_id, day):
-        return fx.usage_detail("hour")
+    def usage(self, customer_id, account_id, *, view, on, is_cost=False):
+        return fx.usage_detail("hour" if view in ("day", "week") else "day")
 
     def bill(self, bill_id):
         return fx.BILL_PAGE if bill_id == fx.BILL else fx.GAS_BILL

@@ -130,7 +130,7 @@ def test_a_read_corrected_after_the_bill_does_not_change_what_the_bill_shows(tow
 
 
 def test_use_is_shown_to_nobody_but_whose_it_is(town, pages):
-    for read in (lambda: pages.usage_of_month(town.bob, town.house, OCTOBER), lambda: pages.usage_of_day(town.bob, town.house, CHANGED)):
+    for read in (lambda: pages.usage(town.bob, town.house, view="month", on=OCTOBER), lambda: pages.usage(town.bob, town.house, view="day", on=CHANGED)):
         with pytest.raises(NotFound, match="of this customer"):
             read()
 
@@ -199,11 +199,11 @@ def test_a_bill_notes_the_clock(town, pages):
 
 
 def test_the_hour_that_comes_twice_is_told_apart_and_last_year_is_matched_by_the_clock(town, pages):
-    points = pages.usage_of_day(town.ada, town.house, date(2026, 11, 1)).points
+    points = pages.usage(town.ada, town.house, view="day", on=date(2026, 11, 1)).points
 
     assert [point.label for point in points][:4] == ["00:00", "01:00 CDT", "01:00 CST", "02:00"]
-    spring = pages.usage_of_day(town.ada, town.house, date(2027, 3, 7)).points
-    assert len(pages.usage_of_day(town.ada, town.house, date(2026, 3, 8)).points) == 23
+    spring = pages.usage(town.ada, town.house, view="day", on=date(2027, 3, 7)).points
+    assert len(pages.usage(town.ada, town.house, view="day", on=date(2026, 3, 8)).points) == 23
     assert spring == ()
 
 
@@ -224,20 +224,20 @@ def test_the_month_that_is_not_over_says_so(town):
 
 
 def test_later_ends_at_today_and_earlier_at_the_first_day(town, pages):
-    month = pages.usage_of_month(town.ada, town.house, NOVEMBER)
+    month = pages.usage(town.ada, town.house, view="month", on=NOVEMBER)
     assert month.later_href is None
     assert len(month.points) == 20
-    assert pages.usage_of_day(town.ada, town.house, date(2026, 11, 20)).later_href is None
-    assert pages.usage_of_month(town.ada, town.house, OCTOBER).later_href.endswith("month=2026-11")
-    assert pages.usage_of_month(town.ada, town.house, date(2025, 6, 1)).earlier_href is None
+    assert pages.usage(town.ada, town.house, view="day", on=date(2026, 11, 20)).later_href is None
+    assert pages.usage(town.ada, town.house, view="month", on=OCTOBER).later_href.endswith("month=2026-11")
+    assert pages.usage(town.ada, town.house, view="month", on=date(2025, 6, 1)).earlier_href is None
 
 
 def test_a_dial_that_is_read_monthly_has_no_days_and_says_so(town, pages):
     gas = next(usage for usage in pages.customer(town.ada).usage if usage.commodity == "gas")
     assert not gas.has_drill
     assert "read monthly" in shown("customer.html", pages, customer=pages.customer(town.ada))
-    assert "read about once a month" in shown("usage.html", pages, usage=pages.usage_of_month(town.ada, town.gas, OCTOBER))
-    assert "read once a day or less often" in shown("usage.html", pages, usage=pages.usage_of_day(town.ada, town.gas, CHANGED))
+    assert "read about once a month" in shown("usage.html", pages, usage=pages.usage(town.ada, town.gas, view="month", on=OCTOBER))
+    assert "read once a day or less often" in shown("usage.html", pages, usage=pages.usage(town.ada, town.gas, view="day", on=CHANGED))
 
 
 def test_a_service_that_was_closed_keeps_its_use_and_has_none_of_the_next_tenants(town, pages):

@@ -148,8 +148,8 @@ def test_a_customer_without_readings_still_has_a_page(town, pages):
 
 
 def test_days_add_to_the_month_and_hours_to_the_day(town, pages):
-    month = pages.usage_of_month(town.ada, town.house, OCTOBER)
-    day = pages.usage_of_day(town.ada, town.house, date(2026, 10, 10))
+    month = pages.usage(town.ada, town.house, view="month", on=OCTOBER)
+    day = pages.usage(town.ada, town.house, view="day", on=date(2026, 10, 10))
 
     total = sum(point.quantity for point in month.points)
     assert total == pages.customer(town.ada).usage[0].months[-1].quantity
@@ -161,7 +161,7 @@ def test_days_add_to_the_month_and_hours_to_the_day(town, pages):
 
 @pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 8), 23), (date(2026, 11, 1), 25), (date(2026, 5, 5), 24)])
 def test_a_day_has_the_hours_that_the_clock_gave_it(town, pages, day, hours):
-    assert len(pages.usage_of_day(town.ada, town.house, day).points) == hours
+    assert len(pages.usage(town.ada, town.house, view="day", on=day).points) == hours
 
 
 def test_home_counts_what_there_is(town, pages):
@@ -201,7 +201,7 @@ def test_what_is_not_here_says_so(town, pages):
     with pytest.raises(NotFound):
         pages.customer(town.house)
     with pytest.raises(NotFound):
-        pages.usage_of_month(town.ada, town.ada, OCTOBER)
+        pages.usage(town.ada, town.ada, view="month", on=OCTOBER)
     with pytest.raises(BillHasNoSuchLine):
         pages.bill_line(town.bill_of(town.house, OCTOBER)[0], 99)
 

@@ -5,11 +5,12 @@ raises becomes an error page there.
 """
 
 from datetime import date
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, ConfigDict, Field
 
 from mains.web import views
 from mains.web.render import page
@@ -34,12 +35,8 @@ class Reads(Protocol):
         """One customer, with the latest bills or all of them."""
         ...
 
-    def usage_of_month(self, customer_id: UUID, account_id: UUID, month: date) -> views.UsageDetail:
-        """The days of one month of one account."""
-        ...
-
-    def usage_of_day(self, customer_id: UUID, account_id: UUID, day: date) -> views.UsageDetail:
-        """The hours of one day of one account."""
+    def usage(self, customer_id: UUID, account_id: UUID, *, view: str, on: date | None, is_cost: bool = False) -> views.UsageDetail:
+        """A day, week, month or year of one account."""
         ...
 
     def bill(self, bill_id: UUID) -> views.BillPage:
@@ -64,8 +61,31 @@ def reads(request: Request) -> Reads:
     return request.app.state.reads(request)
 
 
+_Year = Field(ge=date(1901, 1, 1), lt=date(2199, 1, 1))
+
+
+class UsageStretch(BaseModel):
+    """Which stretch of time a usage page shows: the shortest that is named."""
+
+    model_config = ConfigDict(extra="ignore")
+    day: Annotated[date | None, _Year] = None
+    week: Annotated[date | None, _Year] = None
+    month: Annotated[str | None, Field(pattern=r"^(19|20|21)\d{2}-(0[1-9]|1[0-2])$", description="A calendar month, YYYY-MM")] = None
+    year: Annotated[int | None, Field(ge=1901, le=2198)] = None
+    show: Literal["use", "cost"] = "use"
+
+    def asked(self) -> tuple[str, date | None]:
+        """The view, and a date in it; None where it is that of today."""
+        if self.day:
+            return "day", self.day
+        if self.week:
+            return "week", self.week
+        if self.month:
+            return "month", date.fromisoformat(f"{self.month}-01")
+        return ("year", date(self.year, 1, 1)) if self.year else ("month", None)
+
+
 AsReader = Annotated[Reads, Depends(reads)]
-Month = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="A calendar month, YYYY-MM")]
 router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
 
 
@@ -91,13 +111,12 @@ def customer(
 
 @router.get("/customers/{customer_id}/usage/{account_id}")
 def usage(
-    request: Request, known: AsReader, customer_id: UUID, account_id: UUID, month: Month = None, day: date | None = None
+    request: Request, known: AsReader, customer_id: UUID, account_id: UUID, stretch: Annotated[UsageStretch, Query()]
 ) -> HTMLResponse:
-    """The days of a month, or the hours of a day; this month where neither is asked."""
-    frame = known.frame()
-    first = date.fromisoformat(f"{month}-01") if month else frame.at.date().replace(day=1)
-    detail = known.usage_of_day(customer_id, account_id, day) if day else known.usage_of_month(customer_id, account_id, first)
-    return page(request, "usage", frame=frame, usage=detail)
+    """The hours of a day or a week, the days of a month, or the months of a year; this month where none is asked."""
+    view, on = stretch.asked()
+    detail = known.usage(customer_id, account_id, view=view, on=on, is_cost=stretch.show == "cost")
+    return page(request, "usage", frame=known.frame(), usage=detail)
 
 
 @router.get("/bills/{bill_id}")

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from psycopg import Connection
@@ -12,7 +13,7 @@ from psycopg import Connection
 from mains.base.db import Actor, Database
 from mains.base.http import actor_of
 from mains.network.queries import own_utility
-from mains.web import bill_facts, customer_facts, home_facts, queries, usage_facts, views
+from mains.web import bill_facts, customer_facts, home_facts, queries, usage_details, views
 from mains.web.format import Formats
 
 
@@ -49,17 +50,12 @@ class PageReads:
         with self._reading() as (conn, f):
             return customer_facts.customer_page(conn, customer_id, f=f, all_bills=all_bills)
 
-    def usage_of_month(self, customer_id: UUID, account_id: UUID, month: date) -> views.UsageDetail:
-        """The days of one month of one account."""
+    def usage(self, customer_id: UUID, account_id: UUID, *, view: str, on: date | None, is_cost: bool = False) -> views.UsageDetail:
+        """A day, week, month or year of one account; the one that is now where no date is named."""
         with self._reading() as (conn, f):
             place = queries.place_of_account(conn, account_id, customer_id=customer_id)
-            return usage_facts.usage_of_month(conn, place, month, at=f.at, path=customer_facts.usage_path(customer_id, account_id))
-
-    def usage_of_day(self, customer_id: UUID, account_id: UUID, day: date) -> views.UsageDetail:
-        """The hours of one day of one account."""
-        with self._reading() as (conn, f):
-            place = queries.place_of_account(conn, account_id, customer_id=customer_id)
-            return usage_facts.usage_of_day(conn, place, day, at=f.at, path=customer_facts.usage_path(customer_id, account_id))
+            on = on or f.at.astimezone(ZoneInfo(place.timezone)).date()
+            return usage_details.usage_detail(conn, place, view=view, on=on, at=f.at, path=customer_facts.usage_path(customer_id, account_id), is_cost=is_cost)
 
     def bill(self, bill_id: UUID) -> views.BillPage:
         """One bill, explained."""

@@ -20,8 +20,8 @@ from mains.metering import load, registers
 from mains.metering.model import MISSING, Quality
 from mains.web import queries
 from mains.web.format import unit_name
-from mains.web.queries import AccountPlace, ChannelRow, ServiceRow
-from mains.web.views import MonthUse, Point, Usage, UsageDetail
+from mains.web.queries import ChannelRow, ServiceRow
+from mains.web.views import MonthUse, Usage
 
 MONTHS = 13
 DAILY_READS = 25
@@ -112,102 +112,6 @@ def usage_of_service(conn: Connection, service: ServiceRow, *, last: date, at: d
 def _is_outside(service: ServiceRow, start: datetime, end: datetime) -> bool:
     """Whether the service was not there in [start, end) at all."""
     return end <= service.opened_at or (service.closed_at is not None and service.closed_at <= start)
-
-
-# ── Days and hours ───────────────────────────────────────────────────────────
-
-
-def usage_of_month(conn: Connection, place: AccountPlace, month: date, *, at: datetime, path: str) -> UsageDetail:
-    """The days of a month up to today, each against the same date of the year before."""
-    zone = ZoneInfo(place.timezone)
-    today, end, before = at.astimezone(zone).date(), month_after(month), month_after(month, -12)
-    channels, unit, now = _days(conn, place, month, end)
-    _, _, then = _days(conn, place, before, month_after(before), unit=unit)
-    has_hours = any(channel.interval_s is not None and channel.interval_s <= 3600 for channel in channels)
-    points = tuple(
-        Point(
-            starts_at=local_midnight(day, place.timezone), label=f"{day:%a} {day.day}", quantity=found.quantity, is_estimated=found.is_estimated,
-            last_year=then[n].quantity if n < len(then) else None, href=f"{path}?day={day}" if has_hours and found.quantity is not None else None,
-        )
-        for n, found in enumerate(now)
-        if (day := month + timedelta(days=n)) <= today
-    )  # fmt: skip
-    is_dial = bool(channels) and all(channel.interval_s is None for channel in channels)
-    first, last = _ends(place, today)
-    return UsageDetail(
-        account_id=place.account_id, customer_id=place.customer_id, commodity=place.commodity, unit=unit, step="day", title=f"{month:%B %Y}, by day", points=points,
-        last_year_label=f"{before:%B %Y}", source=source_of(channels, unit=unit), earlier_href=f"{path}?month={month_after(month, -1):%Y-%m}" if first < month else None,
-        later_href=f"{path}?month={end:%Y-%m}" if end <= last else None,
-        empty_note=_MONTHLY if is_dial and all(found.quantity is None for found in now) else None,
-    )  # fmt: skip
-
-
-def usage_of_day(conn: Connection, place: AccountPlace, day: date, *, at: datetime, path: str) -> UsageDetail:
-    """The hours of a day, each against the same hour of the clock on the same weekday, 52 weeks before; a day of 23 or 25 hours has as many."""
-    zone, before = ZoneInfo(place.timezone), day - timedelta(days=364)
-    edges, edges_then = _hours(day, place.timezone), _hours(before, place.timezone)
-    channels = _channels(conn, place, edges)
-    unit = _unit(channels, place)
-    now = sums_between(conn, channels, edges, unit=unit)
-    then = sums_between(conn, _channels(conn, place, edges_then), edges_then, unit=unit)
-    clock, clock_then = _clock(edges, zone), _clock(edges_then, zone)
-    year_ago = dict(zip(clock_then, then, strict=True))
-    twice = {hour for hour, times in Counter(hour for hour, _ in clock).items() if times > 1}
-    points = tuple(
-        Point(
-            starts_at=start, label=f"{hour} {start.astimezone(zone):%Z}" if hour in twice else hour, quantity=found.quantity, is_estimated=found.is_estimated,
-            last_year=year_ago.get((hour, fold), NOTHING).quantity,
-        )
-        for start, (hour, fold), found in zip(edges[:-1], clock, now, strict=True)
-        if start <= at
-    )  # fmt: skip
-    has_hours = not channels or any(channel.interval_s is not None and channel.interval_s <= 3600 for channel in channels)
-    first, last = _ends(place, at.astimezone(zone).date())
-    return UsageDetail(
-        account_id=place.account_id, customer_id=place.customer_id, commodity=place.commodity, unit=unit, step="hour",
-        title=f"{day:%A} {day.day} {day:%B %Y}, by hour",
-        points=points if has_hours else (), last_year_label=f"{before:%A} {before.day} {before:%B %Y}",
-        source=source_of(channels, unit=unit), back_href=f"{path}?month={day:%Y-%m}",
-        earlier_href=f"{path}?day={day - timedelta(days=1)}" if first < day else None, later_href=f"{path}?day={day + timedelta(days=1)}" if day < last else None,
-        empty_note=None if has_hours else "This meter is read once a day or less often, so its hours are not known: its days and months are.",
-    )  # fmt: skip
-
-
-def _clock(edges: Sequence[datetime], zone: ZoneInfo) -> list[tuple[str, int]]:
-    """Each hour as the clock shows it and, where the clock shows it twice, which of the two it is."""
-    locals_ = [edge.astimezone(zone) for edge in edges[:-1]]
-    return [(f"{at:%H:%M}", at.fold) for at in locals_]
-
-
-def _ends(place: AccountPlace, today: date) -> tuple[date, date]:
-    """The first and the last local date that an agreement can have used anything on."""
-    zone = ZoneInfo(place.timezone)
-    closed = (place.closed_at - timedelta(seconds=1)).astimezone(zone).date() if place.closed_at else today
-    return place.opened_at.astimezone(zone).date(), min(closed, today)
-
-
-def _days(conn: Connection, place: AccountPlace, first: date, end: date, *, unit: str | None = None) -> tuple[list[ChannelRow], str, list[Sum]]:
-    edges = [local_midnight(first + timedelta(days=n), place.timezone) for n in range((end - first).days + 1)]
-    channels = _channels(conn, place, edges)
-    unit = unit or _unit(channels, place)
-    return channels, unit, sums_between(conn, channels, edges, unit=unit)
-
-
-def _hours(day: date, timezone: str) -> list[datetime]:
-    at, end = (local_midnight(each, timezone).astimezone(UTC) for each in (day, day + timedelta(days=1)))
-    edges = []
-    while at < end:
-        edges.append(at)
-        at += _HOUR
-    return [*edges, end]
-
-
-def _channels(conn: Connection, place: AccountPlace, edges: Sequence[datetime]) -> list[ChannelRow]:
-    return measuring(queries.channels_of_account(conn, place.account_id, from_at=edges[0], to_at=edges[-1]))
-
-
-def _unit(channels: Sequence[ChannelRow], place: AccountPlace) -> str:
-    return place.billed_unit or (shown_unit(channels[-1].unit) if channels else "kWh")
 
 
 # ── Sums ─────────────────────────────────────────────────────────────────────

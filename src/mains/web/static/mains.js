@@ -56,48 +56,74 @@ document.addEventListener("pointerdown", readHour);
 // ── Days and hours against last year: the table is the source of the chart ──
 const drawn = new Map();
 
+const STEP_NAMES = {
+  hour: (zone) => new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: zone }),
+  week: (zone) => new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", timeZone: zone }),
+  day: (zone) => new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: zone }),
+  month: (zone) => new Intl.DateTimeFormat("en-GB", { month: "short", timeZone: zone }),
+};
+
 function draw(figure) {
   const canvas = figure.querySelector("[data-canvas]");
   if (!canvas || typeof uPlot === "undefined") return;
   drawn.get(figure)?.destroy();
   const rows = [...figure.querySelectorAll("tr[data-x]")];
-  const known = (text) => (text === "" ? null : Number(text));
-  const values = [rows.map((row) => Number(row.dataset.x)), rows.map((row) => known(row.dataset.v)), rows.map((row) => known(row.dataset.l))];
-  if (figure.dataset.live !== "day" && rows.length > 1) {  // an interval lasts to the next one: the last is drawn to its end
+  const known = (text) => (text === undefined || text === "" ? null : Number(text));
+  const column = (name) => rows.map((row) => known(row.dataset[name]));
+  const values = [rows.map((row) => Number(row.dataset.x)), column("lo"), column("hi"), column("v"), column("l"), column("t")];
+  const { live, view, zone, unit } = figure.dataset;
+  const isBars = live !== "hour";
+  if (!isBars && rows.length > 1) {  // an interval lasts to the next one: the last is drawn to its end
     const step = values[0][1] - values[0][0];
-    values.forEach((column, n) => column.push(n ? column.at(-1) : column.at(-1) + step));
+    values.forEach((each, n) => each.push(n ? each.at(-1) : each.at(-1) + step));
   }
   const style = getComputedStyle(figure);
   const colour = (name) => style.getPropertyValue(name).trim();
   const hue = colour("--c").startsWith("var") ? colour("--electric") : colour("--c");
-  const isDays = figure.dataset.live === "day";
   const readout = figure.querySelector("[data-readout]");
   const axis = { stroke: colour("--muted"), font: `11px ${style.fontFamily}`, grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
-  const zone = figure.dataset.zone;
+  const hasDegrees = values[5].some((each) => each !== null);
+  const hasBand = values[1].some((each) => each !== null);
+  const half = live === "month" ? 15 * 86400 : 43200;
+  const names = (STEP_NAMES[view === "week" ? "week" : live] ?? STEP_NAMES.day)(zone);
   const tell = (plot) => {
     const at = plot.cursor.idx;
     if (at == null || !rows[at]) { readout.textContent = ""; return; }
-    const [, now, then] = values.map((column) => column[at]);
-    const unit = figure.dataset.unit;
-    readout.textContent = `${rows[at].cells[0].textContent} · ${now ?? "unknown"} ${unit}${then == null ? "" : ` · ${figure.dataset.lastYear} ${then} ${unit}`}`;
+    const [, low, high, now, then, degrees] = values.map((each) => each[at]);
+    const words = [rows[at].cells[0].textContent, `${now ?? "unknown"} ${unit}`];
+    if (then != null) words.push(`${figure.dataset.lastYear} ${then} ${unit}`);
+    if (low != null) words.push(`homes alike ${low} – ${high}`);
+    if (degrees != null) words.push(`${degrees} °C`);
+    readout.textContent = words.join(" · ");
   };
   const open = (plot) => plot.over.addEventListener("click", () => { if (plot.cursor.idx != null) rows[plot.cursor.idx].querySelector("a")?.click(); });
+  const path = isBars ? undefined : uPlot.paths.stepped({ align: 1 });
+  const quiet = { width: 0, points: { show: false }, paths: path };
   drawn.set(figure, new uPlot({
-    width: canvas.clientWidth, height: 200, padding: [10, isDays ? 10 : 22, 0, 0], legend: { show: false }, cursor: { y: false, drag: { x: false, y: false }, points: { show: !isDays } },
+    width: canvas.clientWidth, height: 220, padding: [10, hasDegrees ? 0 : isBars ? 10 : 22, 0, 0], legend: { show: false }, cursor: { y: false, drag: { x: false, y: false }, points: { show: !isBars } },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), zone),
-    scales: { x: { range: (plot, low, high) => isDays ? [low - 43200, high + 43200] : [low, high] }, y: { range: (plot, low, high) => [Math.min(0, low), (high || 1) * 1.08] } },
+    scales: {
+      x: { range: (plot, low, high) => isBars ? [low - half, high + half] : [low, high] },
+      y: { range: (plot, low, high) => [Math.min(0, low), (high || 1) * 1.08] },
+      degrees: { range: (plot, low, high) => [Math.floor(low - 2), Math.ceil(high + 2)] },
+    },
     axes: [
-      { ...axis, size: 26, grid: { show: false }, values: (plot, splits) => splits.map((at) => new Intl.DateTimeFormat("en-GB", isDays ? { day: "numeric", month: "short", timeZone: zone } : { hour: "2-digit", minute: "2-digit", timeZone: zone }).format(at * 1e3)) },
+      { ...axis, size: 26, grid: { show: false }, space: view === "week" ? 90 : 50, splits: live === "month" ? () => rows.map((row) => Number(row.dataset.x)) : undefined, values: (plot, splits) => splits.map((at) => names.format(at * 1e3)) },
       { ...axis, size: 48 },
+      { ...axis, show: hasDegrees, scale: "degrees", side: 1, size: 40, grid: { show: false }, values: (plot, splits) => splits.map((at) => `${at}°`) },
     ],
+    bands: hasBand ? [{ series: [2, 1], fill: `color-mix(in oklab, ${colour("--edge")} 26%, transparent)` }] : [],
     series: [
       {},
-      isDays
+      { ...quiet, stroke: "transparent" },
+      { ...quiet, stroke: "transparent" },
+      isBars
         ? { fill: `color-mix(in oklab, ${hue} 66%, ${colour("--surface")})`, width: 0, paths: uPlot.paths.bars({ size: [0.68, 40] }), points: { show: false } }
-        : { stroke: hue, fill: `color-mix(in oklab, ${hue} 22%, transparent)`, width: 2, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false } },
-      { stroke: colour("--edge"), width: 1.6, dash: [5, 4], paths: isDays ? undefined : uPlot.paths.stepped({ align: 1 }), points: { show: false } },
+        : { stroke: hue, fill: `color-mix(in oklab, ${hue} 22%, transparent)`, width: 2, paths: path, points: { show: false } },
+      { stroke: colour("--edge"), width: 1.6, dash: [5, 4], paths: path, points: { show: false } },
+      { scale: "degrees", stroke: colour("--forecast") || colour("--muted"), width: 1.4, dash: [1, 3], points: { show: false }, spanGaps: true },
     ],
-    hooks: { setCursor: [tell], ready: isDays ? [open] : [] },
+    hooks: { setCursor: [tell], ready: isBars ? [open] : [] },
   }, values, canvas));
 }
 
