@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from mains.metering.formats import csv_long, csv_wide, espi, nem12
+from mains.metering.formats import csv_long, csv_wide, espi, nem12, nem13
 from mains.metering.formats.archive import members
 from mains.metering.formats.findings import Findings
 from mains.metering.formats.sniff import kind_of
@@ -24,6 +24,7 @@ from mains.metering.model import ParsedFile
 _PARSERS: dict[str, Callable[..., Iterator[ParsedFile]]] = {
     "espi": espi.parse,
     "nem12": nem12.parse,
+    "nem13": nem13.parse,
     "csv_long": csv_long.parse,
     "csv_wide": csv_wide.parse,
 }
@@ -92,9 +93,7 @@ def _parse_inner(source: Source, *, timezone: str | None, wanted: str | None, li
     kind, seen = kind_of(source.head())
     if wanted not in (None, "auto") and kind not in ("empty", "wrong-encoding", "zip"):
         kind = kind if wanted == "csv" and kind in ("csv_long", "csv_wide") else {"csv": "csv_long"}.get(str(wanted), str(wanted))
-    if kind == "nem13":
-        yield _nem13(source)
-    elif kind in _PARSERS:
+    if kind in _PARSERS:
         yield from _PARSERS[kind](source, timezone=timezone, limits=limits)
     else:
         code, message = _REASONS.get(kind, _REASONS["unknown"])
@@ -106,13 +105,3 @@ def _refused(name: str, sha256: str, code: str, message: str) -> ParsedFile:
     findings.add(code, message)
     return ParsedFile(file=name, format="unknown", sha256=sha256, found=0, issues=findings.issues())
 
-
-def _nem13(source: Source) -> ParsedFile:
-    """NEM13 is known and not yet read: its 250 records are counted as refused."""
-    findings = Findings(source.name)
-    records = line = 0
-    while text := source.stream.readline(1 << 20):
-        line += text.endswith(b"\n")
-        records += text.lstrip(b"\xef\xbb\xbf ").startswith(b"250,")
-    findings.add("unsupported-format", f"NEM13 accumulated reads are not read yet: {records} of them", line=1, count=records)
-    return ParsedFile(file=source.name, format="nem13", sha256=source.sha256, found=records, issues=findings.issues())

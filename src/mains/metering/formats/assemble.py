@@ -11,11 +11,17 @@ from numpy.typing import NDArray
 
 from mains.base.units import UNITS
 from mains.metering.formats.findings import Findings
-from mains.metering.model import MISSING, ChannelKey, Commodity, Flow, ParsedChannel, PeriodRead, Quality
+from mains.metering.model import MISSING, ChannelKey, Commodity, Flow, IndexRead, ParsedChannel, PeriodRead, Quality
 
 DAY = 86_400
 FINEST = -3
-"""The finest power of ten of a base unit that is stored."""
+"""The finest power of ten of a base unit that is stored of an interval or a stretch of time."""
+
+FINEST_INDEX = -6
+"""The finest power of ten of a base unit that is stored of a dial: some show a ten-thousandth of a watt-hour."""
+
+MOST_INDEX = 10**12
+"""The most base units that a dial may show."""
 
 DEFAULT_LIMITS: Mapping[str, float] = {
     "energy": 1e9, "reactive_energy": 1e9, "apparent_energy": 1e9, "heat": 1e9, "power": 1e9, "apparent_power": 1e9, "volume": 1e5,
@@ -75,6 +81,46 @@ def assemble(
     rows = _without_repeats(_in_order(rows), findings)
     rows = _without_mixed_days(rows, offset, findings)
     return _channels(rows, streams, pow10), _period_reads(periods, streams, pow10, findings)
+
+
+def assemble_periods(rows: Rows, streams: list[Stream], findings: Findings, *, limits: Mapping[str, float] | None = None) -> list[PeriodRead]:
+    """Period reads of rows whose `interval` is any length of time (s); what is refused goes to `findings`."""
+    if not len(rows):
+        return []
+    rows = refuse(rows, rows.interval <= 0, "bad-period", "a stretch of time that ends before it begins", findings)
+    rows = _without_negatives(rows, streams, findings)
+    rows, pow10 = _scaled(rows, streams, findings, limits or DEFAULT_LIMITS)
+    return _period_reads(rows, streams, pow10, findings)
+
+
+def assemble_indexes(rows: Rows, streams: list[Stream], findings: Findings) -> list[IndexRead]:
+    """What registers showed, by stream and instant (`rows.start`, epoch s); each stream at the finest power of ten it is written with."""
+    if not len(rows):
+        return []
+    rows = refuse(rows, rows.quality == Quality.MISSING, "missing-value", "a read of a dial without a value", findings)
+    rows = _without_negatives(rows, streams, findings)
+    finest = np.zeros(len(streams), dtype=np.int64)
+    np.minimum.at(finest, rows.stream, rows.exponent)
+    pow10 = np.maximum(finest, FINEST_INDEX)
+    shift = rows.exponent - pow10[rows.stream]
+    up, down = _TENS[np.clip(shift, 0, 18)], _TENS[np.clip(-shift, 0, 18)]
+    most = MOST_INDEX * _TENS[np.clip(-pow10[rows.stream], 0, 6)]
+    is_finer = rows.mantissa % down != 0
+    is_absurd = np.abs(rows.mantissa // down) > most // up
+    rows.mantissa = np.where(is_absurd, 0, rows.mantissa // down) * up
+    kept = refuse(rows, is_absurd, "absurd-value", "more than any dial shows", findings)
+    kept = refuse(kept, is_finer[~is_absurd], "finer-than-storable", "more digits than a millionth of the base unit", findings)
+    kept = _without_repeats(_in_order(kept), findings)
+    return [
+        IndexRead(
+            key=streams[number].key, commodity=streams[number].commodity, flow=streams[number].flow, unit=streams[number].unit, pow10=int(pow10[number]),
+            at=at, value=value, quality=Quality(quality), line=line, service_point_hint=streams[number].service_point_hint,
+            serial_hint=streams[number].serial_hint, timezone_hint=streams[number].timezone_hint,
+        )
+        for number, at, value, quality, line in zip(
+            kept.stream.tolist(), kept.start.tolist(), kept.mantissa.tolist(), kept.quality.tolist(), kept.line.tolist(), strict=True
+        )
+    ]  # fmt: skip
 
 
 def refuse(rows: Rows, bad: NDArray[np.bool_], code: str, message: str, findings: Findings) -> Rows:
@@ -217,6 +263,7 @@ def _period_reads(rows: Rows, streams: list[Stream], pow10: NDArray[np.int64], f
     """Period reads in order of stream and start; repeats and conflicts go the way of interval readings."""
     if not len(rows):
         return []
+    rows = refuse(rows, rows.quality == Quality.MISSING, "missing-value", "a stretch of time without a value", findings)
     rows = _without_repeats(_in_order(rows), findings)
     end = rows.start + rows.interval
     laps = (np.diff(rows.stream) == 0) & (rows.start[1:] < end[:-1])

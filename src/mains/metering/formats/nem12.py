@@ -2,8 +2,8 @@
 
 Strict where a reading's meaning hangs on it; the whole record goes where its count of values, date or quality is wrong, a single value
 where only that is.
-A file without its 900 record keeps its complete records; a last line without a line end is refused. Source: AEMO, Meter Data File Format
-NEM12 & NEM13.
+A file without its 900 record keeps its complete records; a last line without a line end is refused. What a 500 record says the register
+showed is kept as a read of its dial. Source: AEMO, Meter Data File Format NEM12 & NEM13.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mains.metering.formats import nem12_scan as scan
-from mains.metering.formats.assemble import Rows, Stream, assemble
+from mains.metering.formats.assemble import Rows, Stream, assemble, assemble_indexes
 from mains.metering.formats.findings import Findings
+from mains.metering.formats.gather import NUMBER_FAULTS, Columns, instant, plain_decimal
+from mains.metering.formats.scan import OK
 from mains.metering.formats.source import Block, Source, blocks, line_bounds
-from mains.metering.model import ChannelKey, Flow, ParsedFile
+from mains.metering.model import ChannelKey, Flow, ParsedFile, Quality
 
 MARKET_OFFSET_MIN = 600
 INTERVALS = (5, 10, 15, 30, 60)
@@ -78,11 +80,14 @@ def parse(source: Source, *, limits: Mapping[str, float] | None = None, timezone
     for part, block in enumerate(blocks(source.stream, cut=_before_last_group), start=1):
         findings = Findings(source.name)
         overlong = block.report_overlong(findings)
-        rows, found = _block(block, reading, findings)
+        opened = int(reading.carried[0]), int(reading.carried[2]), bool(reading.carried[3])
+        rows, found, lines = _block(block, reading, findings)
+        shown, counted = _dials(block, lines, opened, findings)
         channels, reads = assemble(rows, reading.listed, findings, limits=limits)
+        indexes = assemble_indexes(shown, reading.listed, findings)
         yield ParsedFile(
-            file=source.name, format="nem12", sha256=source.sha256, found=found + overlong, channels=channels, register_reads=reads,
-            issues=findings.issues(), part=part,
+            file=source.name, format="nem12", sha256=source.sha256, found=found + overlong + counted, channels=channels, register_reads=reads,
+            index_reads=indexes, issues=findings.issues(), part=part,
         )  # fmt: skip
 
 
@@ -91,8 +96,58 @@ def _before_last_group(data: bytes) -> int:
     return max(data.rfind(b"\n200,"), data.rfind(b"\n300,")) + 1
 
 
-def _block(block: Block, reading: _Reading, findings: Findings) -> tuple[Rows, int]:
-    """The rows of a block and how many readings it holds, refused ones included."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Lines:
+    """The lines of a block: where each starts and ends, its record indicator, and what each 200 record sets."""
+
+    starts: np.ndarray
+    ends: np.ndarray
+    kind: np.ndarray
+    heads: np.ndarray
+
+
+def market_time(text: str) -> int | None:
+    """A date and time of market time, YYYYMMDDhhmmss, as epoch seconds; None where it is none.
+
+    >>> market_time("20250301000000")
+    1740751200
+    """
+    if not (len(text) == 14 and text.isascii() and text.isdigit()):
+        return None
+    found = instant(f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:12]}:{text[12:]}+10:00")
+    return found and found[0]
+
+
+def _dials(block: Block, lines: _Lines, opened: tuple[int, int, bool], findings: Findings) -> tuple[Rows, int]:
+    """What the 500 records of a block say the registers showed, and how many figures there are; `opened` is the stream, its power of
+    ten and whether the file had ended, as the block began."""
+    columns, counted = Columns(), 0
+    stream, power, is_ended = opened
+    for i in np.flatnonzero((lines.kind == 200) | (lines.kind == 500) | (lines.kind == 900)).tolist():
+        if lines.kind[i] == 200:
+            stream, power = int(lines.heads[i, 0]), int(lines.heads[i, 2])
+            continue
+        is_ended |= bool(lines.kind[i] == 900)
+        fields = [each.strip() for each in block.data[lines.starts[i] : lines.ends[i]].decode(errors="replace").split(",")]
+        if lines.kind[i] == 900 or len(fields) < 5 or not fields[4]:
+            continue
+        counted += 1
+        at, (mantissa, exponent, state), line = market_time(fields[3]), plain_decimal(fields[4]), block.first_line + i
+        if is_ended:
+            findings.add("record-after-end", "a record after the 900 record", line=line, count=1)
+        elif stream < 0:
+            findings.add("orphan-record", "a 500 record without a 200 record that is read before it", line=line, count=1)
+        elif at is None:
+            findings.add("bad-time", f"the read time {fields[3][:40]!r} is no time of the form YYYYMMDDhhmmss", line=line, count=1)
+        elif state != OK:
+            findings.add(*NUMBER_FAULTS[state], line=line, count=1)
+        else:
+            columns.add(stream=stream, interval=1, start=at, mantissa=mantissa, exponent=exponent + power, quality=Quality.ACTUAL, line=line)
+    return columns.rows(), counted
+
+
+def _block(block: Block, reading: _Reading, findings: Findings) -> tuple[Rows, int, _Lines]:
+    """The rows of a block, how many readings it holds, refused ones included, and its lines."""
     starts, ends = line_bounds(block.data)
     buf = np.frombuffer(block.data, dtype=np.uint8)
     kind = scan.kinds(buf, starts, ends)
@@ -125,7 +180,7 @@ def _block(block: Block, reading: _Reading, findings: Findings) -> tuple[Rows, i
         findings.add("truncated-file", "the file ends without its 900 record", line=block.first_line + max(len(kind) - 1, 0))
     if block.is_last and reading.has_header and not reading.carried[5]:
         findings.add("empty-file", "the file holds no reading", line=block.first_line + max(len(kind) - 1, 0))
-    return rows, int(reading.carried[5]) - before
+    return rows, int(reading.carried[5]) - before, _Lines(starts=starts, ends=ends, kind=kind, heads=heads)
 
 
 def _header(block: Block, reading: _Reading, findings: Findings, starts: np.ndarray, ends: np.ndarray, kind: np.ndarray) -> None:
@@ -186,6 +241,8 @@ def _head_fault(fields: list[bytes]) -> tuple[str, str] | None:
         return "bad-record", f"the NMI {_shown(nmi)} is not 1 to 10 letters and digits"
     if not (len(suffix) == 2 and suffix.isalnum()):
         return "bad-record", f"the NMI suffix {_shown(suffix)} is not two letters or digits"
+    if not unit:
+        return "unknown-unit", f"the 200 record of {_shown(nmi)} {_shown(suffix)} names no unit; the specification asks for one"
     if unit.upper() not in UNITS:
         return "unknown-unit", f"the unit {_shown(unit)} of {_shown(nmi)} {_shown(suffix)} is not an energy or power unit of interval data"
     if not (length.isdigit() and len(length) < 4 and int(length) in INTERVALS):

@@ -47,15 +47,18 @@ def kinds(buf, starts, ends):
 
 @njit(cache=True, nogil=True)
 def quality_flag(buf, a, b):
-    """A, N, V, or E, S, F with a two-digit method, as `Quality`, VARIABLE or BAD."""
+    """A, N, V, or E, S, F with the type of a method, as `Quality` (S16, agreed, is an edit), VARIABLE or BAD."""
     a, b = trimmed(buf, a, b)
     if b - a == 1:
         c = buf[a]
         return 0 if c == 65 else (15 if c == 78 else (VARIABLE if c == 86 else BAD))
-    if b - a != 3 or digits(buf, a + 1, b) < 0:
+    method = digits(buf, a + 1, b)
+    if b - a != 3 or not (11 <= method <= 19 or 51 <= method <= 79):
         return BAD
     c = buf[a]
-    return 2 if c == 69 else (3 if c == 83 else (4 if c == 70 else BAD))
+    if c == 83:
+        return 5 if method == 16 else 3
+    return 2 if c == 69 else (4 if c == 70 else BAD)
 
 
 @njit(cache=True, nogil=True)
