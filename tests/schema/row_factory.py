@@ -32,6 +32,8 @@ SAID: dict[str, dict[str, Any]] = {
     "metering.interval_blocks": {"block_start": START, "utc_offset_min": 0, "interval_s": 3600, "width": 2, "vals": bytes(48), "n_valid": 24},
     "metering.interval_block_history": {"block_start": START, "width": 2},
     "metering.channels": {"interval_s": 3600, "utc_offset_min": 0},
+    "metering.vee_policies": {"effective_period": lambda world, again: f"[{2026 + 4 * world.number + 2 * again}-01-01,{2027 + 4 * world.number + 2 * again}-01-01)"},
+    "metering.edits": {"interval_s": 3600, "new_values": [1], "batch_id": None},
     "metering.register_reads": {"read_at": datetime(2026, 2, 1, tzinfo=UTC)},
     "billing.bills": {"billing_status": "issued", "issued_at": datetime(2026, 2, 2, tzinfo=UTC), "issue_date": date(2026, 2, 2), "due_date": date(2026, 2, 20)},
     "rates.rate_schedules": {"rate_status": "active"},

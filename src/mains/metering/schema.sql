@@ -11,6 +11,7 @@ CREATE TABLE metering.ingest_batches (
     sha256               bytea       NOT NULL CHECK (length(sha256) = 32),
     received_at          timestamptz NOT NULL,
     finished_at          timestamptz,
+    validated_at         timestamptz,
     actor                text        NOT NULL DEFAULT current_setting('app.actor', true),
     readings_found       bigint      NOT NULL DEFAULT 0 CHECK (readings_found >= 0),
     readings_accepted    bigint      NOT NULL DEFAULT 0 CHECK (readings_accepted >= 0),
@@ -21,6 +22,7 @@ CREATE TABLE metering.ingest_batches (
     CONSTRAINT nothing_is_lost CHECK (readings_accepted + readings_quarantined = readings_found)
 );
 CREATE INDEX ingest_batches_by_time ON metering.ingest_batches (utility_id, received_at DESC);
+CREATE INDEX ingest_batches_not_validated ON metering.ingest_batches (utility_id, batch_id) WHERE validated_at IS NULL;
 COMMENT ON TABLE metering.ingest_batches IS 'Deliveries of readings: one a file or message; the audit of readings';
 COMMENT ON COLUMN metering.ingest_batches.batch_id IS 'Number of the delivery; blocks and reads carry it';
 COMMENT ON COLUMN metering.ingest_batches.utility_id IS 'The utility';
@@ -29,6 +31,7 @@ COMMENT ON COLUMN metering.ingest_batches.format IS 'green-button, nem12, csv-lo
 COMMENT ON COLUMN metering.ingest_batches.sha256 IS 'SHA-256 of what was delivered';
 COMMENT ON COLUMN metering.ingest_batches.received_at IS 'When it arrived';
 COMMENT ON COLUMN metering.ingest_batches.finished_at IS 'When all of it was stored; NULL where the import was interrupted and nothing of it is stored';
+COMMENT ON COLUMN metering.ingest_batches.validated_at IS 'When the rules had judged all its readings; NULL: not yet. Readings of a validated delivery that are actual or raw and under no open failure are valid';
 COMMENT ON COLUMN metering.ingest_batches.actor IS 'Who or what delivered it';
 COMMENT ON COLUMN metering.ingest_batches.readings_found IS 'Readings in the delivery';
 COMMENT ON COLUMN metering.ingest_batches.readings_accepted IS 'Readings stored or already there';
@@ -135,7 +138,7 @@ CREATE TABLE metering.interval_blocks (
 ) PARTITION BY RANGE (block_start);
 ALTER TABLE metering.interval_blocks ALTER vals SET STORAGE MAIN, ALTER qual SET STORAGE MAIN;
 CREATE TABLE metering.interval_blocks_default PARTITION OF metering.interval_blocks DEFAULT;
-CREATE INDEX interval_blocks_by_time ON metering.interval_blocks USING brin (block_start) WITH (pages_per_range = 32);
+CREATE INDEX interval_blocks_by_time ON metering.interval_blocks USING brin (block_start, batch_id) WITH (pages_per_range = 32);
 CREATE INDEX interval_blocks_doubtful ON metering.interval_blocks (block_start, channel_id) WHERE qual IS NOT NULL OR quality <> 0;
 COMMENT ON TABLE metering.interval_blocks IS 'Interval readings, one row a channel and standard-time day: 96 values of 15 minutes take some 330 bytes';
 COMMENT ON COLUMN metering.interval_blocks.channel_id IS 'The channel';
@@ -330,6 +333,7 @@ CREATE TABLE metering.register_reads (
     CONSTRAINT register_reads_pkey PRIMARY KEY (channel_id, read_at, version) WITH (fillfactor = 100),
     CONSTRAINT usage_has_a_start CHECK ((read_kind = 'usage') = (from_at IS NOT NULL) AND (from_at IS NULL OR from_at < read_at))
 );
+CREATE INDEX register_reads_by_delivery ON metering.register_reads USING brin (batch_id);
 CREATE UNIQUE INDEX one_current_read ON metering.register_reads (channel_id, read_at) WITH (fillfactor = 100) WHERE is_current;
 COMMENT ON TABLE metering.register_reads IS 'Readings of registers: the index at an instant, or the usage of a stretch that is not an interval of the day';
 COMMENT ON COLUMN metering.register_reads.channel_id IS 'The channel';
