@@ -126,6 +126,10 @@ UPDATE metering.register_reads r SET is_current = false
 FROM unnest(%(channels)s::bigint[], %(instants)s::timestamptz[]) AS gone (channel_id, read_at)
 WHERE r.channel_id = gone.channel_id AND r.read_at = gone.read_at AND r.is_current;
 
+-- name: retire_reads_after
+-- Register reads of the time after a change, which the next channel holds now.
+UPDATE metering.register_reads SET is_current = false WHERE channel_id = %(channel_id)s AND read_at > %(at)s AND is_current;
+
 -- name: insert_reads
 -- Register reads, each as the next version of its instant.
 INSERT INTO metering.register_reads (channel_id, read_at, version, raw, read_kind, from_at, quality, batch_id)

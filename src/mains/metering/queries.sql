@@ -146,3 +146,18 @@ ORDER BY readings DESC, places DESC, code;
 -- name: zone_of_utility
 -- The zone in which the utility's days begin.
 SELECT timezone FROM network.utilities WHERE utility_id = identity.current_utility();
+
+-- name: count_after
+-- Readings of a channel in the inbox from an instant on, and its register reads of the time after it.
+SELECT (SELECT count(*) FROM metering.reading_inbox WHERE channel_id = %(channel_id)s AND reading_at >= %(at)s),
+       (SELECT count(*) FROM metering.register_reads WHERE channel_id = %(channel_id)s AND read_at > %(at)s AND is_current);
+
+-- name: reads_from
+-- Current register reads of a channel from an instant on; of usages those that end after it.
+SELECT read_at, from_at, raw, quality FROM metering.register_reads
+WHERE channel_id = %(channel_id)s AND read_at >= %(at)s AND is_current AND (read_at > %(at)s OR read_kind = 'index')
+ORDER BY read_at;
+
+-- name: current_utility
+-- The utility of this transaction.
+SELECT identity.current_utility();
