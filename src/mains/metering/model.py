@@ -5,6 +5,7 @@ says there is no value.
 """
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import IntEnum
 from typing import Literal
 
@@ -134,6 +135,26 @@ class IndexRead:
     timezone_hint: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageSummary:
+    """What a file says was used and billed in a period: `usage` in `unit`, money in `currency` (ISO 4217); None where it says nothing.
+
+    It belongs to usage point `meter`, and repeats what the readings total: it is no reading.
+    """
+
+    meter: str
+    kind: str
+    start: int | None
+    duration_s: int | None
+    currency: str | None
+    billed: Decimal | None
+    billed_to_date: Decimal | None
+    additional_cost: Decimal | None
+    usage: Decimal | None
+    unit: str | None
+    line: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ParsedFile:
     """What one file, or one part of a long one, holds: `found` = accepted + the counts of its issues.
@@ -151,6 +172,7 @@ class ParsedFile:
     issues: list[Issue] = field(default_factory=list)
     part: int = 1
     blocks: list[ParsedBlocks] = field(default_factory=list)
+    summaries: list[UsageSummary] = field(default_factory=list)
     index_reads: list[IndexRead] = field(default_factory=list)
 
     @property

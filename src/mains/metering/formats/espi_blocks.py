@@ -1,44 +1,29 @@
-"""The readings of one Green Button IntervalBlock, taken in bulk where it is regular and one by one where it is not."""
+"""The readings of a Green Button file as rows: those the scan took out of the bytes, and those read one by one from their elements."""
 
-import re
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] - compiled, without stubs
-from numpy.typing import NDArray
 
-from mains.metering.formats.espi_scan import NAMES, NO_QUALITY, readings
+from mains.metering.formats import espi_scan as scan
+from mains.metering.formats.espi_scan import NO_QUALITY
 from mains.metering.formats.findings import Findings
 from mains.metering.model import Quality
+from mains.metering.quality import UnknownQualityCode, from_espi
 
 ESPI = "http://naesb.org/espi"
 ATOM = "http://www.w3.org/2005/Atom"
 
 UNKNOWN_QUALITY = 255
+_CODES = range(20)
 
-QUALITIES: dict[str, Quality] = {
-    "0": Quality.ACTUAL,
-    "7": Quality.EDITED,
-    "8": Quality.ESTIMATED,
-    "9": Quality.ESTIMATED,
-    "10": Quality.QUESTIONABLE,
-    "11": Quality.DERIVED,
-    "12": Quality.FORECAST,
-    "13": Quality.ESTIMATED,
-    "14": Quality.RAW,
-    "15": Quality.DERIVED,
-    "16": Quality.QUESTIONABLE,
-    "17": Quality.VALIDATED,
-    "18": Quality.VALIDATED,
-    "19": Quality.VALIDATED,
-}
-"""ESPI QualityOfReading; 13 (mixed) counts as estimated, 15 (weather-normalised) as derived, 16 (other) as questionable."""
+ROW = np.dtype([("start", "i8"), ("value", "i8"), ("duration", "i4"), ("line", "i4"), ("quality", "u1")])
+"""One reading: start (epoch s), value, duration (s, 0 where it is not said), line, `Quality` or NO_QUALITY."""
 
-_MEANT = np.full(256, UNKNOWN_QUALITY, dtype=np.uint8)
-_MEANT[NO_QUALITY] = NO_QUALITY
-_MEANT[[int(code) for code in QUALITIES]] = list(QUALITIES.values())
-
+_IN_MEMORY = 256 << 20
 _WORSE = (
     Quality.ACTUAL,
     Quality.VALIDATED,
@@ -49,87 +34,182 @@ _WORSE = (
     Quality.FORECAST,
     Quality.QUESTIONABLE,
 )
-_LONGEST = 400 * 86_400
-_LATEST = 7_258_118_400  # the year 2200
-_ONE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+
+
+def _meant() -> np.ndarray:
+    """`Quality` of each ESPI code, UNKNOWN_QUALITY where there is none."""
+    found = np.full(len(_CODES), UNKNOWN_QUALITY, dtype=np.uint8)
+    for code in _CODES:
+        try:
+            found[code] = from_espi(code)
+        except UnknownQualityCode:
+            continue
+    return found
+
+
+MEANT = _meant()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class IntervalBlock:
-    """Good readings of one block, arrays of one length: starts (epoch s), durations (s, 0 where not said), values, qualities or
-    NO_QUALITY; and its line."""
+class Piece:
+    """Some bytes of a file without their regular readings: what the XML parser gets, and the rows.
 
-    starts: NDArray[np.int64]
-    durations: NDArray[np.int64]
-    values: NDArray[np.int64]
-    qualities: NDArray[np.uint8]
-    lines: NDArray[np.int32]
+    `runs` are the rows of each run (first, end) and how many costs and tariff periods they held, in the order of their numbers.
+    """
+
+    text: bytes
+    rows: np.ndarray
+    runs: list[tuple[int, int, int]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Excision:
+    """Takes the regular readings out of a file's bytes, piece after piece; each run becomes an element `IntervalReading` with the attribute `mark`.
+
+    The mark is made from the file's own hash, so no file can hold it. Lines stay where they are: an element is followed by the line ends of its run.
+    """
+
+    mark: str
+    is_on: bool = True
+    line: int = 1
+    carry: bytes = b""
+    numbered: int = 0
+
+    def of(self, data: bytes, *, is_last: bool) -> Piece:
+        """The next piece; what is cut off at its end waits for the next."""
+        if not self.is_on:
+            return Piece(text=data, rows=np.empty(0, dtype=ROW), runs=[])
+        data = self.carry + data
+        buf = np.frombuffer(data, dtype=np.uint8)
+        room = len(buf) // 80 + 1
+        starts, durations, values = (np.empty(room, dtype=np.int64) for _ in range(3))
+        qualities, lines, runs = np.empty(room, dtype=np.uint8), np.empty(room, dtype=np.int32), np.empty((room, 7), dtype=np.int64)
+        count, found, end, self.line = scan.excise(
+            buf, self.line, is_last, scan.NAMES, MEANT, starts, durations, values, qualities, lines, runs
+        )
+        self.carry = data[end:]
+        rows = np.empty(count, dtype=ROW)
+        for name, column in (("start", starts), ("value", values), ("duration", durations), ("line", lines), ("quality", qualities)):
+            rows[name] = column[:count]
+        kept, at = [], 0
+        numbered = []
+        for begin, after, first, size, ends, prefix, asides in runs[:found].tolist():
+            name = data[begin + 1 : begin + 1 + prefix].decode("ascii")
+            kept += [data[at:begin], f'<{name}IntervalReading {self.mark}="{self.numbered}"/>'.encode(), b"\n" * ends]
+            at = after
+            self.numbered += 1
+            numbered.append((first, first + size, asides))
+        kept.append(data[at:end])
+        return Piece(text=b"".join(kept), rows=rows, runs=numbered)
+
+
+@dataclass(slots=True, kw_only=True)
+class Block:
+    """An IntervalBlock: its links, and its line."""
+
     line: int
+    own: str = ""
+    up: str = ""
+    related: tuple[str, ...] = ()
 
 
-def _path(path: str) -> Any:
-    return etree.XPath(path, namespaces={"e": ESPI}, smart_strings=False)
+@dataclass(slots=True, kw_only=True)
+class Kept:
+    """All readings of a file, by block, in memory or on disk however many there are."""
+
+    blocks: list[Block] = field(default_factory=list)
+    ranges: list[tuple[int, int, int]] = field(default_factory=list)
+    count: int = 0
+    _alone: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+    _of_alone: list[int] = field(default_factory=list)
+    _file: Any = None
+
+    def keep(self, rows: np.ndarray) -> int:
+        """Put rows behind those before; the number of the first."""
+        if self._file is None:
+            self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed with the rows
+        self._file.write(rows.tobytes())
+        first = self.count
+        self.count += len(rows)
+        return first
+
+    def keep_one(self, row: tuple[int, int, int, int, int], block: int) -> None:
+        """Put one row of a block, as `ROW`."""
+        self._alone.append(row)
+        self._of_alone.append(block)
+        if len(self._alone) >= 1 << 16:
+            self.flush()
+
+    def flush(self) -> None:
+        """Put away the rows that came one by one."""
+        if not self._alone:
+            return
+        first = self.keep(np.array(self._alone, dtype=ROW))
+        edges = [0, *(np.flatnonzero(np.diff(self._of_alone)) + 1).tolist(), len(self._alone)]
+        self.ranges += [(first + a, first + b, self._of_alone[a]) for a, b in pairwise(edges)]
+        self._alone, self._of_alone = [], []
+
+    def parts(self, most: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Rows in the order of the file and the number of the block of each, some `most` rows at a time."""
+        self.flush()
+        ranges = np.array(sorted(self.ranges), dtype=np.int64).reshape(-1, 3)
+        sizes = np.cumsum(ranges[:, 1] - ranges[:, 0])
+        at = 0
+        while at < len(ranges):
+            upto = max(int(np.searchsorted(sizes, (sizes[at - 1] if at else 0) + most, side="right")), at + 1)
+            chosen = ranges[at:upto]
+            first, end = int(chosen[0, 0]), int(chosen[-1, 1])
+            self._file.seek(first * ROW.itemsize)
+            rows = np.frombuffer(self._file.read((end - first) * ROW.itemsize), dtype=ROW)
+            counts = chosen[:, 1] - chosen[:, 0]
+            block = np.repeat(chosen[:, 2], counts)
+            if len(block) != len(rows):  # some stood where no reading belongs
+                rows = rows[np.repeat(chosen[:, 0] - first - np.append(0, np.cumsum(counts)[:-1]), counts) + np.arange(len(block))]
+            yield rows, block
+            at = upto
+
+    def close(self) -> None:
+        """Let the rows go."""
+        if self._file is not None:
+            self._file.close()
 
 
-_READINGS = _path("e:IntervalReading")
-_ONE_QUALITY = _path("e:ReadingQuality/e:quality/text()")
+def asides_of(reading: Any) -> int:
+    """How many costs and tariff periods an IntervalReading element holds."""
+    return sum(len(reading.findall(f"{{{ESPI}}}{name}")) for name in ("cost", "tou", "consumptionTier", "cpp"))
 
 
-def read_block(element: Any, findings: Findings) -> tuple[IntervalBlock, int]:
-    """The readings of an IntervalBlock element, and how many it holds, refused ones included."""
-    line = int(element.sourceline or 0)
-    text = etree.tostring(element, encoding="utf-8", with_tail=False)
-    room = text.count(b"IntervalReading") // 2 + 1
-    starts, durations, values = (np.empty(room, dtype=np.int64) for _ in range(3))
-    said = np.empty(room, dtype=np.uint8)
-    count = readings(np.frombuffer(text, dtype=np.uint8), NAMES, starts, durations, values, said)
-    if count >= 0:
-        qualities = _MEANT[said[:count]]
-        starts, durations, values = starts[:count], durations[:count], values[:count]
-        if count == 0 or (_in_reach(starts, durations) and not (qualities == UNKNOWN_QUALITY).any()):
-            lines = np.full(count, line, dtype=np.int32)
-            return IntervalBlock(starts=starts, durations=durations, values=values, qualities=qualities, lines=lines, line=line), count
-    return _one_by_one(element, findings, line), len(_READINGS(element))
-
-
-def _in_reach(starts: NDArray[np.int64], durations: NDArray[np.int64]) -> bool:
-    return bool(starts.min() >= 0 and starts.max() < _LATEST and durations.min() > 0 and durations.max() <= _LONGEST)
+def read_one(reading: Any, findings: Findings) -> tuple[int, int, int, int, int] | None:
+    """The row of one IntervalReading element; None where it is refused, with an issue at its own line."""
+    line = int(reading.sourceline or 0)
+    texts = [
+        reading.findall(f"{{{ESPI}}}timePeriod/{{{ESPI}}}start"),
+        reading.findall(f"{{{ESPI}}}timePeriod/{{{ESPI}}}duration"),
+        reading.findall(f"{{{ESPI}}}value"),
+    ]
+    quality = _worst([each.text or "" for each in reading.findall(f"{{{ESPI}}}ReadingQuality/{{{ESPI}}}quality")])
+    fault = _fault(texts, quality)
+    if fault:
+        findings.add(fault[0], fault[1], line=line or None, count=1)
+        return None
+    start, duration, value = (_whole(each[0].text) or 0 if each else 0 for each in texts)
+    return start, value, duration, line, quality
 
 
 def _worst(texts: list[str]) -> int:
     """The least trusted of several qualities."""
     if not texts:
         return NO_QUALITY
-    found = [QUALITIES.get(text.strip()) for text in texts]
-    known = [quality for quality in found if quality is not None]
-    return max(known, key=_WORSE.index) if len(known) == len(found) else UNKNOWN_QUALITY
+    codes = [_whole(text) for text in texts]
+    found = [int(MEANT[code]) if code is not None and 0 <= code < len(MEANT) else UNKNOWN_QUALITY for code in codes]
+    return UNKNOWN_QUALITY if UNKNOWN_QUALITY in found else max((Quality(each) for each in found), key=_WORSE.index)
 
 
-def _one_by_one(element: Any, findings: Findings, line: int) -> IntervalBlock:
-    """The good readings of an irregular block; each of the others becomes an issue at its own line."""
-    kept: list[tuple[int, int, int, int, int]] = []
-    for reading in _READINGS(element):
-        where = int(reading.sourceline or 0)
-        texts = [
-            reading.findall(f"{{{ESPI}}}timePeriod/{{{ESPI}}}start"),
-            reading.findall(f"{{{ESPI}}}timePeriod/{{{ESPI}}}duration"),
-            reading.findall(f"{{{ESPI}}}value"),
-        ]
-        fault = _fault(texts, _worst(_ONE_QUALITY(reading)))
-        if fault:
-            findings.add(fault[0], fault[1], line=where or None, count=1)
-            continue
-        start, duration, value = (int(each[0].text) if each else 0 for each in texts)
-        kept.append((start, duration, value, _worst(_ONE_QUALITY(reading)), where))
-    columns = np.array(kept, dtype=np.int64).reshape(-1, 5)
-    return IntervalBlock(
-        starts=columns[:, 0],
-        durations=columns[:, 1],
-        values=columns[:, 2],
-        qualities=columns[:, 3].astype(np.uint8),
-        lines=columns[:, 4].astype(np.int32),
-        line=line,
-    )
+def _whole(text: str | None) -> int | None:
+    """A whole number of up to 18 digits; None where it is none."""
+    digits = (text or "").strip(" \t\r\n")
+    bare = digits.removeprefix("-")
+    return int(digits) if bare.isascii() and bare.isdigit() and len(bare) <= 18 else None
 
 
 def _fault(texts: list[list[Any]], quality: int) -> tuple[str, str] | None:
@@ -137,10 +217,10 @@ def _fault(texts: list[list[Any]], quality: int) -> tuple[str, str] | None:
     starts, durations, values = texts
     if len(starts) != 1 or len(values) != 1 or len(durations) > 1:
         return "missing-field", "an IntervalReading without exactly one start and one value"
-    start, duration, value = (_ONE.fullmatch((each[0].text or "").strip()) if each else None for each in texts)
-    if start is None or not 0 <= int(start[0]) < _LATEST:
+    start, duration, value = (_whole(each[0].text) if each else None for each in texts)
+    if start is None or not 0 <= start < scan.LATEST:
         return "bad-time", "the start of a reading is no number of seconds from 1970"
-    if durations and (duration is None or not 0 < int(duration[0]) <= _LONGEST):
+    if durations and (duration is None or not 0 < duration <= scan.LONGEST):
         return "unsupported-interval", "the duration of a reading is no number of seconds up to 400 days"
     if value is None:
         return "not-a-number", "the value of a reading is no whole number"

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Protocol, cast
 
 from mains.base.units import UNITS
 from mains.metering.formats.assemble import Stream
 from mains.metering.model import ChannelKey, Commodity, Flow
 
-_UNIT_OF = {unit.espi: unit.name for unit in reversed(UNITS.values())}
+UNIT_OF = {unit.espi: unit.name for unit in reversed(UNITS.values())}
 """ESPI uom code: the first unit of that code in base.units, which is the one without a prefix."""
 
 _COMMODITIES: dict[int, Commodity] = {1: "electric", 2: "electric", 7: "gas", 9: "water"}
@@ -17,7 +17,7 @@ _FLOWS: dict[int, Flow] = {0: "delivered", 1: "delivered", 4: "net", 19: "receiv
 _DELTAS = (0, 4)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Entry:
     """One resource of a feed: its links and the numbers it states (element name: number, or None where it is no number)."""
 
@@ -27,6 +27,13 @@ class Entry:
     related: tuple[str, ...] = ()
     title: str = ""
     stated: dict[str, int | None] = field(default_factory=dict)
+
+
+class Linked(Protocol):
+    """What has an address of its own and one above it."""
+
+    own: str
+    up: str
 
 
 class UnresolvedBlockError(Exception):
@@ -54,7 +61,7 @@ class Feed:
         self._shared = {pair for pair, count in Counter(pairs).items() if count > 1}
         self._known: dict[int, tuple[Stream, Entry]] = {}
 
-    def stream_of(self, block: Entry) -> tuple[Stream, Entry]:
+    def stream_of(self, block: Linked) -> tuple[Stream, Entry]:
         """The channel of a block (with its unit and standard offset) and its ReadingType.
 
         Raises:
@@ -75,7 +82,12 @@ class Feed:
             self._known[id(reading)] = found
         return found
 
-    def _parent(self, child: Entry, kind: str, own_kind: str) -> Entry | None:
+    def point_named(self, child: Linked) -> str:
+        """The name of the usage point that a resource below it belongs to; empty where that is not said."""
+        point = self._parent(child, "UsagePoint", child.own.rsplit("/", 2)[-2] if child.own.count("/") > 1 else "")
+        return _last(point.own) if point else _segment(child.own, "UsagePoint")
+
+    def _parent(self, child: Linked, kind: str, own_kind: str) -> Entry | None:
         """The entry of `kind` that a child hangs under: by path, by a related link, else the only one there is."""
         by_own, by_related, all_of_kind = self._by_own[kind], self._by_related[kind], self._of[kind]
         above = child.own.rsplit(f"/{own_kind}/", 1)[0] if f"/{own_kind}/" in child.own else ""
@@ -121,7 +133,7 @@ def _stream(kind: Entry, point: Entry | None, reading: Entry | None, *, is_share
     bad = [name for name, number in stated.items() if number is None]
     if bad:
         raise UnresolvedBlockError("bad-record", f"the ReadingType states no whole number as {', '.join(bad)}")
-    unit = _UNIT_OF.get(stated.get("uom") or 0)
+    unit = UNIT_OF.get(stated.get("uom") or 0)
     if unit is None:
         raise UnresolvedBlockError(
             "unknown-unit", f"the ReadingType's uom {stated.get('uom', 'is missing and')} is not a unit of usage that is read"
