@@ -323,6 +323,14 @@ def _worlds(plan: DemoPlan) -> dict[Any, tuple[_World, Span, weather.Weather]]:
     return found
 
 
+def hourly_temperatures(plan: DemoPlan, utility: Utility) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Start of each hour (epoch s) and the air temperature of its first slot, °C: the weather that the loads of a utility were made with."""
+    _, _, sky = _worlds(plan)[utility.key]
+    degrees = sky.temperature_c[::4]
+    starts = utility.first_day_start + 3600 * np.arange(len(degrees), dtype=np.int64)
+    return starts, degrees
+
+
 def _load_rows(plan: DemoPlan) -> dict[tuple[Any, int], int]:
     return {(premise.utility, premise.number): row for row, premise in enumerate(plan.premises)}
 

@@ -11,6 +11,7 @@ from mains.base.bulk import insert_rows
 from mains.base.ids import named_uuid
 from mains.base.sql import Statements
 from mains.demo.chance import chance
+from mains.demo.generate import hourly_temperatures
 from mains.demo.model import Asset, DemoPlan, Interruption, Utility
 from mains.demo.seeding import midnight, period, point
 from mains.demo.span import REFERENCE_DATE
@@ -33,6 +34,7 @@ def seed_operations(conn: Connection, plan: DemoPlan, utility: Utility) -> None:
     """Devices, cuts, crews, work orders and the programme of one utility; `conn` acts for it."""
     _devices(conn, plan, utility)
     _monitors(conn, plan, utility)
+    _weather(conn, plan, utility)
     if utility.code == "riverbend":
         _cuts(conn, plan, utility)
         _work(conn, plan, utility)
@@ -45,6 +47,24 @@ def _devices(conn: Connection, plan: DemoPlan, utility: Utility) -> None:
     insert_rows(
         conn, "devices.smart_devices", columns,
         ((d.key, d.kind, d.serial, d.account, d.firmware, installed_at, d.last_communication) for d in plan.devices if d.utility == utility.key),
+    )  # fmt: skip
+
+
+def _weather(conn: Connection, plan: DemoPlan, utility: Utility) -> None:
+    """The weather that made the loads, as one station observed it hour by hour."""
+    zone = next(zone for zone in plan.zones if zone.utility == utility.key)
+    corners = list(zone.boundary)
+    place = (sum(x for x, _ in corners) / len(corners), sum(y for _, y in corners) / len(corners))
+    station = named_uuid("demo", "weather", utility.code)
+    insert_rows(
+        conn, "network.weather_stations", ["weather_station_id", "station_code", "station_name", "geolocation"],
+        [(station, utility.code.upper(), f"{utility.name.split()[0]} weather station", f"({place[0]},{place[1]})")],
+    )  # fmt: skip
+    starts, degrees = hourly_temperatures(plan, utility)
+    observed = ((datetime.fromtimestamp(start, UTC), Decimal(f"{value:.1f}")) for start, value in zip(starts.tolist(), degrees.tolist(), strict=True))
+    insert_rows(
+        conn, "network.weather_observations", ["weather_station_id", "valid_at", "issued_at", "is_forecast", "temperature_c"],
+        ((station, at, at, False, value) for at, value in observed),
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from psycopg import Connection
@@ -161,11 +162,19 @@ def _points(
         found.append(
             Point(
                 starts_at=start, label=label, quantity=sum_now.quantity, is_estimated=sum_now.is_estimated,
-                last_year=then[number].quantity if number is not None and number < len(then) else None,
+                last_year=_last_year(stretch, then, number),
                 href=_href(path, finer, on, is_cost=is_cost) if opens and finer else None,
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def _last_year(stretch: Stretch, then: Sequence[Sum], number: int | None) -> Decimal | None:
+    """What was used a year before, where at least half of it was read."""
+    if number is None or number >= len(then):
+        return None
+    length = (stretch.edges_then[number + 1] - stretch.edges_then[number]).total_seconds()
+    return then[number].quantity if 2 * then[number].missing_s < length else None
 
 
 def _beside(

@@ -121,7 +121,7 @@ function draw(figure) {
         ? { fill: `color-mix(in oklab, ${hue} 66%, ${colour("--surface")})`, width: 0, paths: uPlot.paths.bars({ size: [0.68, 40] }), points: { show: false } }
         : { stroke: hue, fill: `color-mix(in oklab, ${hue} 22%, transparent)`, width: 2, paths: path, points: { show: false } },
       { stroke: colour("--edge"), width: 1.6, dash: [5, 4], paths: path, points: { show: false } },
-      { scale: "degrees", stroke: colour("--forecast") || colour("--muted"), width: 1.4, dash: [1, 3], points: { show: false }, spanGaps: true },
+      { scale: "degrees", stroke: colour("--forecast") || colour("--muted"), width: 1.8, dash: [1, 3], points: { show: false }, spanGaps: true },
     ],
     hooks: { setCursor: [tell], ready: isBars ? [open] : [] },
   }, values, canvas));
