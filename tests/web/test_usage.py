@@ -64,7 +64,9 @@ def usage(town, pages, view, on, **more):
     return pages.usage(town.ada, town.house, view=view, on=on, **more)
 
 
-@pytest.mark.parametrize(("view", "on", "points"), [("day", date(2026, 10, 7), 24), ("day", NOVEMBER, 25), ("week", date(2026, 10, 31), 169), ("month", OCTOBER, 31), ("year", OCTOBER, 11)])
+@pytest.mark.parametrize(
+    ("view", "on", "points"), [("day", date(2026, 10, 7), 24), ("day", NOVEMBER, 25), ("week", date(2026, 10, 31), 169), ("month", OCTOBER, 31), ("year", OCTOBER, 11)]
+)
 def test_each_view_has_its_points_up_to_now(town, pages, view, on, points):
     assert len(usage(town, pages, view, on).points) == points
 
