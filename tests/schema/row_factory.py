@@ -28,6 +28,7 @@ SAID: dict[str, dict[str, Any]] = {
     "network.weather_observations": {"is_forecast": False},
     "devices.smart_devices": {"asset_id": None, "installed_at": datetime(2025, 1, 1, tzinfo=UTC)},
     "devices.commands": {"device_id": None},
+    "devices.commissionings": {"outcome": "not_comparable"},
     "metering.ingest_batches": {"readings_found": 0},
     "metering.interval_blocks": {"block_start": START, "utc_offset_min": 0, "interval_s": 3600, "width": 2, "vals": bytes(48), "n_valid": 24},
     "metering.interval_block_history": {"block_start": START, "width": 2},

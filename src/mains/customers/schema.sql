@@ -147,6 +147,46 @@ COMMENT ON COLUMN customers.rate_assignments.rate_schedule_id IS 'The rate (rate
 COMMENT ON COLUMN customers.rate_assignments.effective_period IS 'Local dates it holds, half-open';
 SELECT identity.protect('customers.rate_assignments', customer => 'account_id IN (SELECT a.account_id FROM customers.service_accounts a)', auditor => true, classification => 'internal');
 
+-- Who may not be disconnected -----------------------------------------------------------------------------------------------------------------------------------
+CREATE TABLE customers.protections (
+    protection_id    uuid      PRIMARY KEY DEFAULT base.new_id(),
+    utility_id       uuid      NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities,
+    customer_id      uuid      NOT NULL REFERENCES customers.customers,
+    protection_kind  text      NOT NULL CHECK (protection_kind IN ('life_support', 'medical', 'age', 'hardship', 'dispute', 'payment_plan', 'other')),
+    protected_period tstzrange NOT NULL CHECK (NOT isempty(protected_period) AND NOT lower_inf(protected_period)),
+    evidence         text      NOT NULL CHECK (length(evidence) BETWEEN 1 AND 2000)
+);
+CREATE INDEX protections_of_customer ON customers.protections (customer_id);
+COMMENT ON TABLE customers.protections IS 'Why a customer may not be disconnected, from when to when';
+COMMENT ON COLUMN customers.protections.protection_id IS 'Key';
+COMMENT ON COLUMN customers.protections.utility_id IS 'The utility';
+COMMENT ON COLUMN customers.protections.customer_id IS 'The customer';
+COMMENT ON COLUMN customers.protections.protection_kind IS 'life_support, medical, age, hardship, dispute, payment_plan or other';
+COMMENT ON COLUMN customers.protections.protected_period IS 'How long, half-open';
+COMMENT ON COLUMN customers.protections.evidence IS 'What it rests on: certificate, letter, call';
+SELECT identity.protect('customers.protections', customer => 'customer_id = (SELECT identity.current_customer())', auditor => true, personal => '{evidence}');
+
+CREATE TABLE customers.moratoria (
+    moratorium_id    uuid      PRIMARY KEY DEFAULT base.new_id(),
+    utility_id       uuid      NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities,
+    moratorium_name  text      NOT NULL CHECK (length(moratorium_name) BETWEEN 1 AND 200),
+    moratorium_period tstzrange NOT NULL CHECK (NOT isempty(moratorium_period) AND NOT lower_inf(moratorium_period)),
+    commodity        text      CHECK (commodity IN ('electric', 'gas', 'water', 'sewer', 'telecom')),
+    customer_class   text      CHECK (customer_class IN ('residential', 'commercial', 'industrial', 'public_authority')),
+    service_zone_id  uuid      REFERENCES network.service_zones,
+    UNIQUE (utility_id, moratorium_name)
+);
+CREATE INDEX moratoria_of_zone ON customers.moratoria (service_zone_id);
+COMMENT ON TABLE customers.moratoria IS 'Times in which nobody is disconnected: winter, heat, disaster; for all or for a commodity, class or zone';
+COMMENT ON COLUMN customers.moratoria.moratorium_id IS 'Key';
+COMMENT ON COLUMN customers.moratoria.utility_id IS 'The utility';
+COMMENT ON COLUMN customers.moratoria.moratorium_name IS 'Name people use: winter 2026/27';
+COMMENT ON COLUMN customers.moratoria.moratorium_period IS 'How long, half-open';
+COMMENT ON COLUMN customers.moratoria.commodity IS 'Commodity it holds for; NULL for all';
+COMMENT ON COLUMN customers.moratoria.customer_class IS 'Class of customers it holds for; NULL for all';
+COMMENT ON COLUMN customers.moratoria.service_zone_id IS 'Zone it holds for; NULL for all';
+SELECT identity.protect('customers.moratoria', auditor => true, classification => 'internal');
+
 -- The tables below customers can name them now -------------------------------------------------------------------------------------------------------------------
 ALTER TABLE customers.service_points ADD FOREIGN KEY (node_id) REFERENCES network.nodes;
 ALTER TABLE messages.outbox ADD FOREIGN KEY (customer_id) REFERENCES customers.customers;
