@@ -1,0 +1,233 @@
+"""Changes of what a channel is: its scale (a multiplier lost or doubled) and whose it is (two meters' data exchanged), from the marks each day leaves."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from mains.metering.model import MISSING
+from mains.metering.vee.scene import NOTHING, Found, Limits, Scene, found, together
+
+LEAST_CONTEXT = 10
+"""Whole days of values before a day from which its base load can be judged."""
+_QUANTILES = (0.03, 0.1, 0.21, 0.33, 0.46, 0.58, 0.71, 0.83, 0.94)
+_CHANGES = (0.1, 0.25, 0.42, 0.63, 0.84)
+_PARTS = 8
+MARKS = len(_QUANTILES) + 1 + len(_CHANGES) + _PARTS
+"""Figures that mark a day: quantiles and peak of its intervals, quantiles of the changes between neighbours, means of each three hours; logarithms of raw steps."""
+
+
+def scale_change(scene: Scene, limits: Limits) -> Found:
+    """A day on another scale than the days before: total, highest interval and base load (the mean of the lowest quarter) all together `factor` times higher, or all lower.
+
+    Going away lowers the total and the peak, not the base; a new car raises the peak, not the base. The reference is the median of up to 28 whole days before that stood the
+    test. Where fewer than 10 days of values precede, total and peak are held against the heads alone: higher is a warning, lower only a remark, for who is away looks the same.
+    """
+    window, history = scene.window, scene.history
+    base = np.full((window.channels, window.days), np.nan)
+    if window.days > LEAST_CONTEXT:
+        base = np.ascontiguousarray(_base(window.values), dtype=np.float64)
+    lead = len(history.days) - history.own
+    start = int(np.searchsorted(history.days, -28))
+    ratios = np.zeros((window.channels, window.days, 3))
+    _scales(
+        np.ascontiguousarray(history.totals[:, start:]).astype(np.float64), np.ascontiguousarray(history.peaks[:, start:]).astype(np.float64),
+        np.ascontiguousarray(history.is_whole[:, start:]), lead - start, base, limits["factor"].astype(np.float64), ratios,
+    )  # fmt: skip
+    bound = limits["factor"][:, None]
+    total, peak, low = ratios[..., 0], ratios[..., 1], ratios[..., 2]
+    known = low > 0
+    up = (total > bound) & (peak > bound) & (~known | (low > 0.75 * bound))
+    down = (total > 0) & (total < 1 / bound) & (peak < 1 / bound) & (~known | (low < 1.33 / bound))
+    row, day = np.nonzero((up | down) & window.is_due)
+    if not len(row):
+        return NOTHING
+    is_remark = down[row, day] & ~known[row, day]
+    limit = np.where(up[row, day], limits["factor"][row], 1 / limits["factor"][row])
+    return found(row, day * window.slots, (day + 1) * window.slots, measured=total[row, day], limit=limit, severity=np.where(is_remark, 0, -1))
+
+
+def _base(values: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Mean of the lowest quarter of each day's intervals; nan where the day has gaps."""
+    quarter = max(values.shape[2] // 4, 1)
+    out = np.empty(values.shape[:2])
+    for at in range(0, len(values), 256):
+        part = values[at : at + 256]
+        low = np.partition(part, quarter - 1, axis=2)[..., :quarter]
+        out[at : at + 256] = np.where(low.min(axis=2) == MISSING, np.nan, low.mean(axis=2))
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _scales(totals, peaks, is_whole, lead, base, factor, ratios):
+    """Fill total, peak and base of each day over the medians of the days before that are on the old scale; 0 where nothing can be said, and for the base where it is unknown."""
+    n, days = base.shape
+    kept = np.zeros(lead + days, dtype=np.bool_)
+    one, two, three = np.zeros(28), np.zeros(28), np.zeros(28)
+    for row in range(n):
+        running = 0.0
+        count = 0
+        for at in range(lead + days):
+            day = at - lead
+            kept[at] = is_whole[row, at] and totals[row, at] > 0
+            if not kept[at]:
+                continue
+            if day >= 0 and count >= 7:
+                near = totals[row, at] / np.exp(running / count)
+                if near > 0.6 * factor[row] or near < 1.6 / factor[row]:
+                    filled = bases = 0
+                    back = at - 1
+                    while back >= 0 and filled < 28:
+                        if kept[back]:
+                            one[filled], two[filled] = totals[row, back], peaks[row, back]
+                            if back >= lead and not np.isnan(base[row, back - lead]):
+                                three[bases] = base[row, back - lead]
+                                bases += 1
+                            filled += 1
+                        back -= 1
+                    ratios[row, day, 0] = totals[row, at] / np.median(one[:filled])
+                    ratios[row, day, 1] = peaks[row, at] / max(np.median(two[:filled]), 1.0)
+                    if bases >= LEAST_CONTEXT and not np.isnan(base[row, day]):
+                        middle = np.median(three[:bases])
+                        if middle >= 5:
+                            ratios[row, day, 2] = max(base[row, day] / middle, 1e-6)
+                    total, peak, low = ratios[row, day]
+                    if total > factor[row] and peak > factor[row] or total < 1 / factor[row] and low > 0 and low < 1.33 / factor[row]:
+                        kept[at] = False
+                        continue
+            running += np.log(totals[row, at])
+            count += 1
+
+
+def swapped_meters(scene: Scene, limits: Limits) -> Found:
+    """Two channels that exchanged what they are: the days after fit the other's days before, and not the own ones.
+
+    Every day leaves `MARKS` figures. The distance of two stretches of days is the mean over the marks of their squared difference over its variance, capped. A channel whose own
+    distance, before to after, is over `own` on some day is held against every other one that changed on that day: the logarithm of own over crossed distances, summed of both,
+    must pass `score`. A channel that changed by more than `alone` but fits no other is remarked on: somebody may have moved. `subject` is the other's row.
+    """
+    window = scene.window
+    least = int(limits["days"].min(initial=10**6))
+    if window.days < least + max(least, LEAST_CONTEXT) or window.slots < 24:
+        return NOTHING
+    marks, usable = marks_of(scene)
+    days = np.array([day for day in range(LEAST_CONTEXT, window.days - least + 1)], dtype=np.int64)
+    before = np.zeros((window.channels, len(days), 2, MARKS), dtype=np.float32)
+    after = np.zeros_like(before)
+    counts = np.zeros((window.channels, len(days), 2), dtype=np.float32)
+    own = np.zeros((window.channels, len(days)), dtype=np.float32)
+    _sides(marks, usable, scene.figures.total.astype(np.float64), days, float(limits["drift"].max()), least, before, after, counts, own)
+    best: dict[int, tuple[float, int, int]] = {}
+    top = own.max(axis=1)
+    for at in range(len(days)):
+        rows = np.flatnonzero((own[:, at] > limits["own"]) & (own[:, at] > 0.7 * top))
+        if len(rows) > 1:
+            for one, other, score in _pairs(rows, before[rows, at], after[rows, at], counts[rows, at], own[rows, at], float(limits["drift"].max())):
+                if score > limits["score"][one] and score > best.get(one, (0.0,))[0]:
+                    best[one] = (score, other, int(days[at]))
+    mutual = {one: each for one, each in best.items() if best.get(each[1], (0, -1, 0))[1] == one}
+    parts = [_named(scene, mutual, limits)]
+    alone = np.flatnonzero((top > limits["alone"]) & ~np.isin(np.arange(window.channels), list(mutual)))
+    if len(alone):
+        day = days[own[alone].argmax(axis=1)]
+        parts.append(found(alone, day * window.slots, window.days * window.slots, measured=top[alone].astype(float), limit=limits["alone"][alone], severity=0))
+    return together(parts)
+
+
+def _named(scene: Scene, pairs: dict[int, tuple[float, int, int]], limits: Limits) -> Found:
+    """Pairs as findings of both channels, where either is due."""
+    window = scene.window
+    rows = [row for row, (_, other, day) in pairs.items() if window.is_due[row, day:].any() or window.is_due[other, day:].any()]
+    if not rows:
+        return NOTHING
+    day = np.array([pairs[row][2] for row in rows])
+    return found(
+        np.array(rows), day * window.slots, window.days * window.slots, measured=np.array([pairs[row][0] for row in rows]),
+        limit=limits["score"][rows], subject=np.array([pairs[row][1] for row in rows]),
+    )  # fmt: skip
+
+
+def marks_of(scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The marks of each day float32 [n, days, MARKS], and whether the day is whole and measured [n, days]."""
+    window = scene.window
+    slots = window.slots
+    usable = (scene.figures.n_judged == slots) & (scene.figures.low >= 0)
+    out = np.zeros((window.channels, window.days, MARKS), dtype=np.float32)
+    at = [min(max(round(q * slots), 2), slots - 3) for q in _QUANTILES]
+    steps = [min(max(round(q * slots), 2), slots - 4) for q in _CHANGES]
+    for begin in range(0, window.channels, 64):
+        part = slice(begin, begin + 64)
+        values = np.where(usable[part][..., None], window.values[part], 0)
+        ranked = np.sort(values, axis=2)
+        changes = np.sort(np.abs(np.diff(values, axis=2)), axis=2)
+        columns = [ranked[..., i - 2 : i + 3].mean(axis=2) + 2 for i in at] + [ranked[..., -1] + 2.0]
+        columns += [changes[..., i - 2 : i + 3].mean(axis=2) + 1 for i in steps]
+        width = slots // _PARTS
+        columns += list(np.moveaxis(values[..., : width * _PARTS].reshape(*values.shape[:2], _PARTS, width).mean(axis=3), 2, 0) + 2)
+        out[part] = np.log(np.stack(columns, axis=2))
+    return out, usable
+
+
+@njit(cache=True, nogil=True)
+def _sides(marks, usable, totals, days, drift, least, before, after, counts, own):
+    """Mean and variance of each mark on both sides of each candidate day, without days of less than half the side's usual use; and the own distance, 0 where a side is short."""
+    n, length, width = marks.shape
+    for row in range(n):
+        for at in range(len(days)):
+            day = days[at]
+            low, high = max(0, day - 21), min(length, day + 14)
+            counts[row, at, 0] = _side(marks, usable, totals, row, low, day, before[row, at])
+            counts[row, at, 1] = _side(marks, usable, totals, row, day, high, after[row, at])
+            if counts[row, at, 0] >= least and counts[row, at, 1] >= least:
+                own[row, at] = _distance(after[row, at], counts[row, at, 1], before[row, at], counts[row, at, 0], drift)
+
+
+@njit(cache=True, nogil=True)
+def _side(marks, usable, totals, row, first, last, out):
+    """Mean and variance of the marks over some days; answers how many days."""
+    width = marks.shape[2]
+    there = usable[row, first:last]
+    out[:] = 0
+    if there.sum() < 3:
+        return 0
+    usual = np.median(totals[row, first:last][there])
+    count = 0
+    for day in range(first, last):
+        if usable[row, day] and totals[row, day] >= 0.5 * usual:
+            count += 1
+            for mark in range(width):
+                out[0, mark] += marks[row, day, mark]
+                out[1, mark] += marks[row, day, mark] ** 2
+    for mark in range(width):
+        out[0, mark] /= count
+        out[1, mark] = max(out[1, mark] / count - out[0, mark] ** 2, 0)
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _distance(one, n_one, other, n_other, drift):
+    """Mean over the marks of the squared difference of means over its variance, each at most 40."""
+    width = one.shape[1]
+    total = 0.0
+    for mark in range(width):
+        variance = (one[1, mark] + other[1, mark]) / 2 * (1 / n_one + 1 / n_other) * 1.3 + drift * drift
+        total += min((one[0, mark] - other[0, mark]) ** 2 / variance, 40.0)
+    return total / width
+
+
+@njit(cache=True, nogil=True)
+def _pairs(rows, before, after, counts, own, drift):
+    """For each of the rows the one that fits it best when both are exchanged: row, other row, score."""
+    n = len(rows)
+    out = []
+    for i in range(n):
+        best, fits = -1.0e9, -1
+        for j in range(n):
+            if i != j:
+                crossed = _distance(after[i], counts[i, 1], before[j], counts[j, 0], drift) + _distance(after[j], counts[j, 1], before[i], counts[i, 0], drift)
+                score = np.log((own[i] + own[j]) / (crossed + 0.2))
+                if score > best:
+                    best, fits = score, j
+        out.append((rows[i], rows[fits], best))
+    return out
+
+
