@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request
 
 from mains.base.http import ActingNow, BodyTooLarge, InTransaction, NotAllowed, Paging, RequestNotUnderstood
 from mains.base.paging import Page
 from mains.base.problems import NotFound, Problem
-from mains.metering import exporting, formats, importing, queries
+from mains.metering import exporting, formats, importing, queries, sums
 from mains.metering.model import ParsedFile
 
 router = APIRouter(prefix="/v1", tags=["metering"])
@@ -50,6 +51,16 @@ class ChannelReadings:
     from_at: datetime
     to_at: datetime
     readings: list[ReadingOut]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSums:
+    """Sums of one channel in order of time; `timezone` is the zone whose hours, days or months they are."""
+
+    channel: queries.Channel
+    width: str
+    timezone: str
+    sums: list[sums.SumOfReadings]
 
 
 async def _body(request: Request) -> bytes:
@@ -133,6 +144,25 @@ def readings(
         for each in exporting.readings(conn, found, from_at, to_at)
     ]
     return ChannelReadings(channel=found[0], from_at=from_at, to_at=to_at, readings=listed)
+
+
+@router.get("/channels/{channel_id}/sums")
+def sums_of_channel(
+    conn: InTransaction,
+    channel_id: int,
+    from_at: Annotated[datetime, Query(description="First instant, with its offset")],
+    to_at: Annotated[datetime, Query(description="End, exclusive, with its offset")],
+    width: Annotated[sums.Width, Query(description="hour, day or month of the utility's zone")] = "hour",
+) -> ChannelSums:
+    """What one channel measured hour by hour, day by day or month by month of local time, with how much was estimated or is missing."""
+    if from_at.tzinfo is None or to_at.tzinfo is None:
+        raise RequestNotUnderstood("an instant without its offset could mean several", cure="write 2026-07-01T00:00:00-05:00")
+    found = queries.channels_by_id(conn, [channel_id]) if -(2**63) <= channel_id < 2**63 else []
+    if not found:
+        raise NotFound(f"channel {channel_id} is not here", cure="see /v1/channels")
+    zone = ZoneInfo(queries.zone_of_utility(conn))
+    edges = sums.edges_between(from_at, to_at, width=width, zone=zone)
+    return ChannelSums(channel=found[0], width=width, timezone=zone.key, sums=sums.sums(conn, found[0], edges))
 
 
 @router.get("/ingest-batches")
