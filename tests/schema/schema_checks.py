@@ -34,6 +34,7 @@ UNAUDITED = {
     "metering.interval_block_history": "append-only",
     "metering.register_reads": "audited by batch; corrections add versions",
     "metering.reading_inbox": "readings in transit, audited by batch",
+    "metering.push_keys": "an answer kept to be given again; its delivery is audited",
     "metering.rollups": "derived from the readings",
     "billing.bill_lines": "append-only; their bill is audited",
     "billing.bill_inputs": "append-only; their bill is audited",

@@ -19,6 +19,8 @@ CREATE TABLE metering.ingest_batches (
     readings_new         bigint      NOT NULL DEFAULT 0 CHECK (readings_new >= 0),
     readings_changed     bigint      NOT NULL DEFAULT 0 CHECK (readings_changed >= 0),
     raw_sum              numeric     NOT NULL DEFAULT 0,
+    readings_from        timestamptz,
+    readings_to          timestamptz CHECK (readings_to > readings_from),
     CONSTRAINT nothing_is_lost CHECK (readings_accepted + readings_quarantined = readings_found)
 );
 CREATE INDEX ingest_batches_by_time ON metering.ingest_batches (utility_id, received_at DESC);
@@ -38,6 +40,8 @@ COMMENT ON COLUMN metering.ingest_batches.readings_accepted IS 'Readings stored 
 COMMENT ON COLUMN metering.ingest_batches.readings_quarantined IS 'Readings refused, with reasons in quarantine; found = accepted + quarantined';
 COMMENT ON COLUMN metering.ingest_batches.readings_new IS 'Readings for intervals that had none';
 COMMENT ON COLUMN metering.ingest_batches.readings_changed IS 'Readings that replaced another value or quality';
+COMMENT ON COLUMN metering.ingest_batches.readings_from IS 'Start of the first standard-time day that its intervals lie in; NULL where it had none';
+COMMENT ON COLUMN metering.ingest_batches.readings_to IS 'End of the last such day; received_at minus this is how late it came';
 COMMENT ON COLUMN metering.ingest_batches.raw_sum IS 'Sum of the accepted raw values, to check against';
 SELECT identity.protect('metering.ingest_batches', staff => 'SIU', auditor => true, audited => false);
 
@@ -222,6 +226,91 @@ $$;
 COMMENT ON FUNCTION metering.ensure_partitions(timestamptz, timestamptz) IS 'Makes the monthly partitions of interval blocks for a stretch of time where they are missing, and moves what waited in the default one; returns how many';
 GRANT EXECUTE ON FUNCTION metering.ensure_partitions(timestamptz, timestamptz) TO mains_staff;
 
+-- The inbox: what is pushed in near real time waits here until it is flushed into blocks -----------------------------------------------------------------------------
+CREATE TABLE metering.reading_inbox (
+    channel_id  bigint      NOT NULL,
+    reading_at  timestamptz NOT NULL,
+    utility_id  uuid        NOT NULL DEFAULT identity.current_utility(),
+    raw         integer     NOT NULL,
+    batch_id    integer     NOT NULL,
+    quality     smallint    NOT NULL DEFAULT 0,
+    CONSTRAINT a_waiting_reading_has_a_value CHECK (raw > -2147483648 AND quality BETWEEN 0 AND 14)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000,
+        autovacuum_vacuum_insert_threshold = 200000, autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX reading_inbox_by_time ON metering.reading_inbox USING brin (reading_at, channel_id) WITH (pages_per_range = 16, autosummarize = on);
+COMMENT ON TABLE metering.reading_inbox IS 'Readings pushed in near real time, appended without a key and flushed into blocks; space that a flush frees is used again by the pushes that follow';
+COMMENT ON COLUMN metering.reading_inbox.channel_id IS 'The channel';
+COMMENT ON COLUMN metering.reading_inbox.reading_at IS 'Start of the interval';
+COMMENT ON COLUMN metering.reading_inbox.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.reading_inbox.raw IS 'Raw value; one that is missing is not pushed';
+COMMENT ON COLUMN metering.reading_inbox.batch_id IS 'Delivery that brought it, each interval once; of readings of one standing for one interval the one of the latest delivery counts';
+COMMENT ON COLUMN metering.reading_inbox.quality IS 'Quality code, as in interval_blocks.quality';
+SELECT identity.protect('metering.reading_inbox', staff => 'SID', audited => false, customer => $$EXISTS (
+    SELECT 1 FROM metering.channels c JOIN devices.meter_installations i ON i.meter_id = c.meter_id JOIN customers.service_accounts a ON a.service_point_id = i.service_point_id
+    WHERE c.channel_id = reading_inbox.channel_id AND a.active_period * i.installed_period @> reading_inbox.reading_at)$$);
+GRANT INSERT ON metering.reading_inbox TO mains_ingest;
+
+CREATE TABLE metering.push_keys (
+    idempotency_key text        NOT NULL CHECK (length(idempotency_key) BETWEEN 1 AND 200),
+    utility_id      uuid        NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities,
+    sha256          bytea       NOT NULL CHECK (length(sha256) = 32),
+    answer          jsonb       NOT NULL,
+    pushed_at       timestamptz NOT NULL,
+    PRIMARY KEY (utility_id, idempotency_key)
+);
+COMMENT ON TABLE metering.push_keys IS 'Pushes that were named by their sender: the same one again is answered as before and stores nothing';
+COMMENT ON COLUMN metering.push_keys.idempotency_key IS 'Name that the sender gave the push (Idempotency-Key)';
+COMMENT ON COLUMN metering.push_keys.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.push_keys.sha256 IS 'SHA-256 of what was pushed, uncompressed; another body under the same key is refused';
+COMMENT ON COLUMN metering.push_keys.answer IS 'What was answered: counts and reasons';
+COMMENT ON COLUMN metering.push_keys.pushed_at IS 'When it was pushed';
+SELECT identity.protect('metering.push_keys', staff => 'SID', audited => false);
+
+CREATE FUNCTION metering.standing(quality smallint) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT (ARRAY[8, 8, 4, 6, 8, 9, 3, 2, 5, 1, 7])[quality + 1]
+$$;
+COMMENT ON FUNCTION metering.standing(smallint) IS 'How far a reading of a quality stands up to another value: a lower one never replaces a higher one';
+GRANT EXECUTE ON FUNCTION metering.standing(smallint) TO mains_staff, mains_customer;
+
+CREATE VIEW metering.waiting_readings WITH (security_invoker = true) AS
+SELECT DISTINCT ON (w.channel_id, w.reading_at) w.channel_id, w.reading_at, w.utility_id, w.raw, w.quality, w.batch_id
+FROM metering.reading_inbox w
+ORDER BY w.channel_id, w.reading_at, metering.standing(w.quality) DESC NULLS LAST, w.batch_id DESC;
+COMMENT ON VIEW metering.waiting_readings IS 'What waits in the inbox, one row a channel and interval: of those of the highest standing the one of the latest delivery';
+COMMENT ON COLUMN metering.waiting_readings.channel_id IS 'The channel';
+COMMENT ON COLUMN metering.waiting_readings.reading_at IS 'Start of the interval';
+COMMENT ON COLUMN metering.waiting_readings.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.waiting_readings.raw IS 'Raw value';
+COMMENT ON COLUMN metering.waiting_readings.quality IS 'Quality code, as in interval_blocks.quality';
+COMMENT ON COLUMN metering.waiting_readings.batch_id IS 'Delivery that brought it';
+
+CREATE VIEW metering.blocks_and_waiting_days WITH (security_invoker = true) AS
+SELECT b.utility_id, b.channel_id, b.block_start, b.interval_s, b.version, b.batch_id, b.width, b.quality, b.vals, b.qual
+FROM metering.interval_blocks b
+UNION ALL
+SELECT d.utility_id, d.channel_id, d.block_start, d.interval_s, 0::smallint, 0, 0::smallint, 15::smallint, NULL, NULL
+FROM (
+    SELECT DISTINCT w.utility_id, w.channel_id, w.block_start, w.interval_s
+    FROM (
+        SELECT i.utility_id, i.channel_id, c.interval_s, date_bin('1 day', i.reading_at, '2000-01-01 00:00+00'::timestamptz - make_interval(mins => c.utc_offset_min)) AS block_start
+        FROM metering.reading_inbox i JOIN metering.channels c ON c.channel_id = i.channel_id
+        WHERE c.interval_s IS NOT NULL
+    ) AS w
+    WHERE NOT EXISTS (SELECT FROM metering.interval_blocks b WHERE b.channel_id = w.channel_id AND b.block_start = w.block_start)
+) AS d;
+COMMENT ON VIEW metering.blocks_and_waiting_days IS 'Blocks, and an empty one (version 0) for each day of which readings wait in the inbox and none is stored';
+COMMENT ON COLUMN metering.blocks_and_waiting_days.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.blocks_and_waiting_days.channel_id IS 'The channel';
+COMMENT ON COLUMN metering.blocks_and_waiting_days.block_start IS 'Start of the standard-time day';
+COMMENT ON COLUMN metering.blocks_and_waiting_days.interval_s IS 'Length of an interval, s';
+COMMENT ON COLUMN metering.blocks_and_waiting_days.version IS 'Version of the block; 0 where none is stored';
+COMMENT ON COLUMN metering.blocks_and_waiting_days.batch_id IS 'Delivery that brought the block; 0 where none is stored';
+COMMENT ON COLUMN metering.blocks_and_waiting_days.width IS 'Bytes a value: 2 or 4; 0 where none is stored';
+COMMENT ON COLUMN metering.blocks_and_waiting_days.quality IS 'Quality of every interval where qual is NULL';
+COMMENT ON COLUMN metering.blocks_and_waiting_days.vals IS 'Raw values, as in interval_blocks; NULL where none is stored';
+COMMENT ON COLUMN metering.blocks_and_waiting_days.qual IS 'Quality of each interval; NULL where all are the same';
+GRANT SELECT ON metering.waiting_readings, metering.blocks_and_waiting_days TO mains_staff, mains_customer;
+
 -- The relational face ---------------------------------------------------------------------------------------------------------------------------------------------
 CREATE FUNCTION metering.raw_value(vals bytea, width smallint, i integer) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE width
@@ -232,17 +321,20 @@ $$;
 COMMENT ON FUNCTION metering.raw_value(bytea, smallint, integer) IS 'Raw value of the i-th interval of a block, from 0; NULL where it is missing';
 
 CREATE VIEW metering.channel_readings WITH (security_invoker = true) AS
-SELECT b.utility_id, b.channel_id, b.block_start, b.interval_s, b.version, b.batch_id,
+SELECT b.utility_id, b.channel_id, b.block_start, b.interval_s, b.version, CASE WHEN w.raw IS NOT NULL AND s.raw IS NULL THEN w.batch_id ELSE b.batch_id END AS batch_id,
        b.block_start + make_interval(secs => g.i * b.interval_s) AS reading_timestamp,
-       metering.raw_value(b.vals, b.width, g.i) AS raw,
-       CASE WHEN b.qual IS NULL THEN b.quality ELSE get_byte(b.qual, g.i)::smallint END AS quality
-FROM metering.interval_blocks b CROSS JOIN LATERAL generate_series(0, 86400 / b.interval_s - 1) AS g (i);
-COMMENT ON VIEW metering.channel_readings IS 'Every interval of every block as a row; ask through metering.readings(), which adds the bounds that prune';
+       coalesce(s.raw, w.raw) AS raw,
+       CASE WHEN w.raw IS NOT NULL AND s.raw IS NULL THEN w.quality WHEN b.qual IS NULL THEN b.quality ELSE get_byte(b.qual, g.i)::smallint END AS quality
+FROM metering.blocks_and_waiting_days b
+CROSS JOIN LATERAL generate_series(0, 86400 / b.interval_s - 1) AS g (i)
+CROSS JOIN LATERAL (SELECT metering.raw_value(b.vals, b.width, g.i) AS raw) AS s
+LEFT JOIN metering.waiting_readings w ON w.channel_id = b.channel_id AND w.reading_at = b.block_start + make_interval(secs => g.i * b.interval_s);
+COMMENT ON VIEW metering.channel_readings IS 'Every interval of every block as a row, its gaps filled from what waits in the inbox; ask through metering.readings(), which adds the bounds that prune';
 COMMENT ON COLUMN metering.channel_readings.utility_id IS 'The utility';
 COMMENT ON COLUMN metering.channel_readings.channel_id IS 'The channel';
 COMMENT ON COLUMN metering.channel_readings.block_start IS 'Start of the standard-time day the interval lies in';
 COMMENT ON COLUMN metering.channel_readings.interval_s IS 'Length of the interval, s';
-COMMENT ON COLUMN metering.channel_readings.version IS 'Version of the block';
+COMMENT ON COLUMN metering.channel_readings.version IS 'Version of the block; 0 where none is stored yet';
 COMMENT ON COLUMN metering.channel_readings.batch_id IS 'Delivery that brought it';
 COMMENT ON COLUMN metering.channel_readings.reading_timestamp IS 'Start of the interval';
 COMMENT ON COLUMN metering.channel_readings.raw IS 'Raw value; NULL where it is missing';
@@ -260,14 +352,16 @@ SELECT b.utility_id, held.account_id, b.channel_id, c.commodity, c.flow,
        ((b.block_start + make_interval(secs => g.i * b.interval_s)) AT TIME ZONE coalesce(held.timezone, 'UTC'))::date AS reading_date,
        ((b.block_start + make_interval(secs => g.i * b.interval_s)) AT TIME ZONE coalesce(held.timezone, 'UTC'))::time AS reading_time,
        b.interval_s,
-       metering.raw_value(b.vals, b.width, g.i) * c.kwh_factor AS consumption_kwh,
-       metering.raw_value(b.vals, b.width, g.i) * c.multiplier * 10::numeric ^ c.pow10 AS quantity,
+       coalesce(s.raw, w.raw) * c.kwh_factor AS consumption_kwh,
+       coalesce(s.raw, w.raw) * c.multiplier * 10::numeric ^ c.pow10 AS quantity,
        c.unit,
-       metering.quality_name(CASE WHEN b.qual IS NULL THEN b.quality ELSE get_byte(b.qual, g.i)::smallint END) AS quality,
-       b.batch_id, b.version
-FROM metering.interval_blocks b
+       metering.quality_name(CASE WHEN w.raw IS NOT NULL AND s.raw IS NULL THEN w.quality WHEN b.qual IS NULL THEN b.quality ELSE get_byte(b.qual, g.i)::smallint END) AS quality,
+       CASE WHEN w.raw IS NOT NULL AND s.raw IS NULL THEN w.batch_id ELSE b.batch_id END AS batch_id, b.version
+FROM metering.blocks_and_waiting_days b
 JOIN metering.channels c ON c.channel_id = b.channel_id
 CROSS JOIN LATERAL generate_series(0, 86400 / b.interval_s - 1) AS g (i)
+CROSS JOIN LATERAL (SELECT metering.raw_value(b.vals, b.width, g.i) AS raw) AS s
+LEFT JOIN metering.waiting_readings w ON w.channel_id = b.channel_id AND w.reading_at = b.block_start + make_interval(secs => g.i * b.interval_s)
 LEFT JOIN (
     SELECT a.account_id, i.meter_id, a.active_period * i.installed_period AS held_period, sp.timezone
     FROM customers.service_accounts a
@@ -318,7 +412,7 @@ END
 $comments$;
 GRANT SELECT ON metering.meter_readings_hyper TO mains_staff, mains_customer;
 
--- Registers, the inbox, and what comes after; like blocks, reads reference nothing ------------------------------------------------------------------------------------------------------------------------
+-- Registers and what comes after; like blocks, reads reference nothing ------------------------------------------------------------------------------------------------------------------------
 CREATE TABLE metering.register_reads (
     channel_id bigint      NOT NULL,
     read_at    timestamptz NOT NULL,
@@ -349,23 +443,3 @@ COMMENT ON COLUMN metering.register_reads.is_current IS 'Whether this is the ver
 SELECT identity.protect('metering.register_reads', staff => 'SIU', audited => false, customer => $$EXISTS (
     SELECT 1 FROM metering.channels c JOIN devices.meter_installations i ON i.meter_id = c.meter_id JOIN customers.service_accounts a ON a.service_point_id = i.service_point_id
     WHERE c.channel_id = register_reads.channel_id AND (a.active_period * i.installed_period @> register_reads.read_at OR upper(a.active_period) = register_reads.read_at))$$);
-
-CREATE TABLE metering.reading_inbox (
-    inbox_id    bigint      GENERATED ALWAYS AS IDENTITY,
-    utility_id  uuid        NOT NULL DEFAULT identity.current_utility(),
-    channel_id  bigint      NOT NULL,
-    reading_at  timestamptz NOT NULL,
-    raw         integer     NOT NULL,
-    quality     smallint    NOT NULL DEFAULT 0,
-    batch_id    integer     NOT NULL
-);
-COMMENT ON TABLE metering.reading_inbox IS 'Readings pushed in near real time, appended without an index and flushed into blocks';
-COMMENT ON COLUMN metering.reading_inbox.inbox_id IS 'Order of arrival; the last one wins';
-COMMENT ON COLUMN metering.reading_inbox.utility_id IS 'The utility';
-COMMENT ON COLUMN metering.reading_inbox.channel_id IS 'The channel';
-COMMENT ON COLUMN metering.reading_inbox.reading_at IS 'Start of the interval';
-COMMENT ON COLUMN metering.reading_inbox.raw IS 'Raw value';
-COMMENT ON COLUMN metering.reading_inbox.quality IS 'Quality code';
-COMMENT ON COLUMN metering.reading_inbox.batch_id IS 'Delivery that brought it';
-SELECT identity.protect('metering.reading_inbox', staff => 'SID', audited => false);
-GRANT INSERT ON metering.reading_inbox TO mains_ingest;
