@@ -33,6 +33,7 @@ UNAUDITED = {
     "metering.interval_blocks": "audited by batch; replaced versions are kept in the history",
     "metering.interval_block_history": "append-only",
     "metering.register_reads": "audited by batch; corrections add versions",
+    "metering.closed_months": "moved blocks, audited by their batches; nobody changes them",
     "metering.reading_inbox": "readings in transit, audited by batch",
     "metering.push_keys": "an answer kept to be given again; its delivery is audited",
     "metering.rollups": "derived from the readings",

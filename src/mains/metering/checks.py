@@ -6,6 +6,7 @@ from psycopg import Connection
 
 from mains.base.checks import Check, Finding
 from mains.base.sql import Statements
+from mains.metering.closing import packing
 
 _sql = Statements("mains.metering", "checks.sql")
 _MOST = 5_000
@@ -42,4 +43,30 @@ def deliveries_were_finished(conn: Connection, at: datetime) -> Finding:
     return Finding(check="reading-deliveries", holds=not count, said=said, cure="load them again")
 
 
-DATABASE_CHECKS: list[Check] = [totals_are_those_of_the_values, every_block_has_its_channel, every_block_has_its_month, deliveries_were_finished]
+def closed_totals_are_those_of_the_values(conn: Connection, at: datetime) -> Finding:  # noqa: ARG001
+    """Sums of a sample of closed rows, and of their days, are what their readings give."""
+    sampled = wrong = 0
+    channel = None
+    for channel_id, sums, record in conn.execute(_sql.sampled_closed, {"most": _MOST // 10}, binary=True):
+        sampled += 1
+        if not packing.has_sums(packing.told(record), sums):
+            wrong, channel = wrong + 1, channel_id
+    said = f"{wrong} of {sampled} sampled rows of closed months have sums that their readings do not give, one of channel {channel}" if wrong else f"{sampled} sampled rows of closed months add up"
+    return Finding(check="closed-totals", holds=not wrong, said=said, cure="restore these months from their archive (mains readings restore), or restore the last backup")
+
+
+def every_day_is_in_one_tier(conn: Connection, at: datetime) -> Finding:  # noqa: ARG001
+    """No month of a channel is live and closed at once."""
+    count, channel = conn.execute(_sql.days_in_both_tiers).fetchone() or (0, None)
+    said = f"{count} months of channels are both live and closed, one of channel {channel}" if count else "every month of a channel is live or closed"
+    return Finding(check="reading-tiers", holds=not count, said=said, cure="close the months again (mains readings close): it brings the days together")
+
+
+DATABASE_CHECKS: list[Check] = [
+    totals_are_those_of_the_values,
+    every_block_has_its_channel,
+    every_block_has_its_month,
+    deliveries_were_finished,
+    closed_totals_are_those_of_the_values,
+    every_day_is_in_one_tier,
+]

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from psycopg import Connection
 from mains.base.problems import Problem
 from mains.base.sql import Statements
 from mains.metering.blocks import DAY
+from mains.metering.closing import packing
 from mains.metering.model import MISSING, Quality
 from mains.metering.wire import Packed, unpack, with_gaps_marked
 
@@ -183,16 +184,47 @@ def _place(packed: Packed, row: NDArray[np.intp], day: NDArray[np.int64], values
 def packed_blocks(
     conn: Connection, channels: NDArray[np.int64], from_at: datetime, to_at: datetime, *, as_of: datetime | None = None, at_a_time: int = 10_000
 ) -> Iterator[Packed]:
-    """Blocks of channels that touch a stretch of time, in groups of one size, some channels at a time."""
+    """Blocks of channels that touch a stretch of time, live and closed alike, in groups of one size, some channels at a time."""
     statement: LiteralString = _sql.packed_blocks if as_of is None else _sql.packed_blocks_as_of
     distinct = np.unique(channels)
     for at in range(0, len(distinct), at_a_time):
         asked = {"channels": distinct[at : at + at_a_time].tolist(), "from_at": from_at, "to_at": to_at, "as_of": as_of}
+        closed: list[bytes] = []
         with conn.cursor(binary=True) as cursor:
             for interval_s, width, is_mixed, packed in cursor.execute(statement, asked):
-                whole = unpack(packed, interval_s=interval_s, width=width, is_mixed=is_mixed)
-                touches = whole.block_start + DAY > from_at.timestamp()
-                yield whole if touches.all() else Packed(interval_s=interval_s, records=whole.records[touches])
+                if not width:
+                    closed.append(packed)
+                    continue
+                yield _touching(unpack(packed, interval_s=interval_s, width=width, is_mixed=is_mixed), from_at, to_at)
+        if closed:
+            yield from _closed(conn, closed, asked)
+
+
+def _touching(packed: Packed, from_at: datetime, to_at: datetime) -> Packed:
+    """The blocks that touch a stretch of time."""
+    start = packed.block_start
+    touches = (start + DAY > from_at.timestamp()) & (start < to_at.timestamp())
+    return packed if touches.all() else Packed(interval_s=packed.interval_s, records=packed.records[touches])
+
+
+def _closed(conn: Connection, rows: list[bytes], asked: dict[str, Any]) -> Iterator[Packed]:
+    """Blocks of closed rows as the live tier would send them; with `as_of`, those that stood then."""
+    kept = packing.unpack_rows([packing.told(row) for row in rows])
+    if asked["as_of"] is not None:
+        replaced = set(conn.execute(_sql.replaced_since, asked).fetchall())
+        batches = sorted({batch for each in kept for batch in np.unique(each.batch_id).tolist()})
+        known = [row[0] for row in conn.execute(_sql.stored_by, asked | {"batches": batches})]
+        kept = [each.where(_stood(each, replaced, known)) for each in kept]
+    for each in kept:
+        for packed in packing.as_packed(each):
+            yield _touching(packed, asked["from_at"], asked["to_at"])
+
+
+def _stood(kept: packing.Kept, replaced: set[tuple[int, int]], known: list[int]) -> NDArray[np.bool_]:
+    """Which closed blocks stood then: not replaced since, and if in their first version, of a delivery that had been stored."""
+    keys = zip(kept.channel_id.tolist(), kept.block_start.tolist(), strict=True)
+    newer = np.fromiter((key in replaced for key in keys), dtype=bool, count=len(kept))
+    return ~newer & ((kept.version > 1) | np.isin(kept.batch_id, known))
 
 
 def _fingerprints(wanted: NDArray[np.int64], groups: list[Packed]) -> list[bytes]:

@@ -1,14 +1,20 @@
 -- name: packed_blocks
--- Blocks of channels that touch a stretch of time, strung together by size: 24 bytes of head, then values, then qualities where they are mixed.
+-- Blocks of channels that touch a stretch of time: the live ones strung together by size, 24 bytes of head, then values, then qualities where they are mixed;
+-- and each row of closed ones (of width 0) as it is packed, after 24 bytes that say whose and when. One statement, so one snapshot: a block that is just being moved comes once.
 SELECT interval_s, width, qual IS NOT NULL AS is_mixed,
        string_agg(int8send(channel_id) || timestamptz_send(block_start) || int8send((((version * 65536::bigint + utc_offset_min + 32768) * 65536 + quality) << 16) + n_valid)
                   || vals || coalesce(qual, ''), '')
 FROM metering.interval_blocks
 WHERE channel_id = ANY (%(channels)s) AND block_start > %(from_at)s - interval '24 hours' AND block_start < %(to_at)s
-GROUP BY interval_s, width, qual IS NOT NULL;
+GROUP BY interval_s, width, qual IS NOT NULL
+UNION ALL
+SELECT 0, 0::smallint, false, int8send(channel_id) || timestamptz_send(first_start) || int4send(interval_s) || int2send(utc_offset_min) || int2send(days) || payload
+FROM metering.closed_months
+WHERE channel_id = ANY (%(channels)s) AND first_start > %(from_at)s - interval '31 days' AND first_start < %(to_at)s AND first_start + days * interval '24 hours' > %(from_at)s;
 
 -- name: packed_blocks_as_of
 -- The same, as the blocks stood at an instant: a replaced version where it was replaced later, nothing where the first version came later.
+-- Closed rows come as they are: what of them stood then is told by replaced_since and stored_by.
 SELECT interval_s, width, qual IS NOT NULL AS is_mixed,
        string_agg(int8send(channel_id) || timestamptz_send(block_start) || int8send((((version * 65536::bigint + utc_offset_min + 32768) * 65536 + quality) << 16) + n_valid)
                   || vals || coalesce(qual, ''), '')
@@ -26,7 +32,21 @@ FROM (
     ORDER BY stood.channel_id, stood.block_start, stood.version
 ) AS then_current
 WHERE version > 1 OR EXISTS (SELECT FROM metering.ingest_batches i WHERE i.batch_id = then_current.batch_id AND i.finished_at <= %(as_of)s)
-GROUP BY interval_s, width, qual IS NOT NULL;
+GROUP BY interval_s, width, qual IS NOT NULL
+UNION ALL
+SELECT 0, 0::smallint, false, int8send(channel_id) || timestamptz_send(first_start) || int4send(interval_s) || int2send(utc_offset_min) || int2send(days) || payload
+FROM metering.closed_months
+WHERE channel_id = ANY (%(channels)s) AND first_start > %(from_at)s - interval '31 days' AND first_start < %(to_at)s AND first_start + days * interval '24 hours' > %(from_at)s;
+
+-- name: replaced_since
+-- Blocks of channels that touch a stretch of time and have an older version that was replaced after an instant.
+SELECT DISTINCT channel_id, extract(epoch FROM block_start)::bigint
+FROM metering.interval_block_history
+WHERE channel_id = ANY (%(channels)s) AND block_start > %(from_at)s - interval '24 hours' AND block_start < %(to_at)s AND replaced_at > %(as_of)s;
+
+-- name: stored_by
+-- Which of some deliveries were stored by an instant.
+SELECT batch_id FROM metering.ingest_batches WHERE batch_id = ANY (%(batches)s) AND finished_at <= %(as_of)s;
 
 -- name: interval_of_channels
 -- Interval lengths of channels, s.

@@ -7,7 +7,7 @@ the rule of `blocks.merge`, and a trigger keeps what they were.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import numpy as np
@@ -20,6 +20,7 @@ from mains.base.problems import Problem
 from mains.base.sql import Statements
 from mains.metering import operations
 from mains.metering.blocks import DAY, MISSING_16, Blocks, encode, merge
+from mains.metering.closing import operations as closing
 from mains.metering.model import MISSING
 from mains.metering.wire import COLUMNS, COPY_HEADER, COPY_TRAILER, to_copy_binary, with_gaps_marked
 
@@ -100,7 +101,10 @@ def begin_first_load(database: Database, *, actor: Actor, from_at: datetime, to_
     """The delivery's record, unfinished, and the months it needs."""
     with database.transaction(actor=actor) as conn:
         operations.ensure_partitions(conn, from_at=from_at, to_at=to_at)
-        return operations.open_batch(conn, source=source, format="arrays", sha256=sha256, at=at)
+        closing.refuse_closed(conn, from_at, to_at)
+        batch_id = operations.open_batch(conn, source=source, format="arrays", sha256=sha256, at=at)
+        operations.note_span(conn, batch_id=batch_id, first=from_at, last=to_at)
+        return batch_id
 
 
 def end_first_load(database: Database, *, actor: Actor, batch_id: int, counts: "Counts") -> FirstLoad:
@@ -193,8 +197,10 @@ def merge_staged(conn: Connection, *, utility_id: UUID, batch_id: int) -> Stored
     bounds = staged_bounds(conn)
     if bounds:
         count, first, last = bounds
+        operations.note_span(conn, batch_id=batch_id, first=first, last=last + timedelta(days=1))
         conn.execute(_sql.allow_sorting)
         conn.execute(_sql.analyze_staging)
+        closing.thaw_staged(conn, first, last)
         row = conn.execute(_sql.insert_staged, {"first": first, "last": last}).fetchone()
         assert row is not None  # an aggregate always answers
         stored.blocks_new, stored.new = row
