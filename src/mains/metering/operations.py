@@ -73,6 +73,11 @@ def close_batch(
     conn.execute(_sql.close_batch, {"batch_id": batch_id, "sha256": sha256, **counts})
 
 
+def note_span(conn: Connection, *, batch_id: int, first: datetime, last: datetime) -> None:
+    """Keep from when to when the days of a delivery's intervals go: [first, last)."""
+    conn.execute(_sql.note_span, {"batch_id": batch_id, "first": first, "last": last})
+
+
 LONGEST_MESSAGE = 2000
 """Letters of a message that are kept."""
 

@@ -15,6 +15,10 @@ SET finished_at = clock_timestamp(), readings_found = %(found)s, readings_accept
 WHERE batch_id = %(batch_id)s
 RETURNING batch_id;
 
+-- name: note_span
+-- From when to when the days of a delivery's intervals go.
+UPDATE metering.ingest_batches SET readings_from_at = least(readings_from_at, %(first)s), readings_to_at = greatest(readings_to_at, %(last)s) WHERE batch_id = %(batch_id)s;
+
 -- name: create_staging
 -- Where blocks wait to be merged: gone with the transaction. It names its columns itself, so that no lock on the blocks stands in the way of a new partition.
 CREATE TEMPORARY TABLE staged_blocks (

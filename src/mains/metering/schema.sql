@@ -19,8 +19,8 @@ CREATE TABLE metering.ingest_batches (
     readings_new         bigint      NOT NULL DEFAULT 0 CHECK (readings_new >= 0),
     readings_changed     bigint      NOT NULL DEFAULT 0 CHECK (readings_changed >= 0),
     raw_sum              numeric     NOT NULL DEFAULT 0,
-    readings_from        timestamptz,
-    readings_to          timestamptz CHECK (readings_to > readings_from),
+    readings_from_at        timestamptz,
+    readings_to_at          timestamptz CHECK (readings_to_at > readings_from_at),
     CONSTRAINT nothing_is_lost CHECK (readings_accepted + readings_quarantined = readings_found)
 );
 CREATE INDEX ingest_batches_by_time ON metering.ingest_batches (utility_id, received_at DESC);
@@ -40,8 +40,8 @@ COMMENT ON COLUMN metering.ingest_batches.readings_accepted IS 'Readings stored 
 COMMENT ON COLUMN metering.ingest_batches.readings_quarantined IS 'Readings refused, with reasons in quarantine; found = accepted + quarantined';
 COMMENT ON COLUMN metering.ingest_batches.readings_new IS 'Readings for intervals that had none';
 COMMENT ON COLUMN metering.ingest_batches.readings_changed IS 'Readings that replaced another value or quality';
-COMMENT ON COLUMN metering.ingest_batches.readings_from IS 'Start of the first standard-time day that its intervals lie in; NULL where it had none';
-COMMENT ON COLUMN metering.ingest_batches.readings_to IS 'End of the last such day; received_at minus this is how late it came';
+COMMENT ON COLUMN metering.ingest_batches.readings_from_at IS 'Start of the first standard-time day that its intervals lie in; NULL where it had none';
+COMMENT ON COLUMN metering.ingest_batches.readings_to_at IS 'End of the last such day; received_at minus this is how late it came';
 COMMENT ON COLUMN metering.ingest_batches.raw_sum IS 'Sum of the accepted raw values, to check against';
 SELECT identity.protect('metering.ingest_batches', staff => 'SIU', auditor => true, audited => false);
 
