@@ -171,7 +171,8 @@ class Merged:
 def merge(*, old: NDArray[np.int32], old_quality: NDArray[np.uint8], new: NDArray[np.int32], new_quality: NDArray[np.uint8]) -> Merged:
     """Interval by interval: an arriving value fills a gap, or replaces one of the same or lower `STANDING`; a missing one never erases.
 
-    The same value again changes nothing but its quality, where it is trusted more now. A different value of lower standing is refused: the stored one stays.
+    The same value again changes nothing but its quality, where it is trusted more now; one that failed a check stays failed until somebody validates it. A different value of
+    lower standing is refused: the stored one stays.
 
     >>> one = lambda value, quality: (np.array([[value]], np.int32), np.array([[quality]], np.uint8))
     >>> old, new = one(7, Quality.EDITED), one(8, Quality.ACTUAL)
@@ -184,7 +185,8 @@ def merge(*, old: NDArray[np.int32], old_quality: NDArray[np.uint8], new: NDArra
     differs = both & (old != new)
     stands = STANDING[new_quality] >= STANDING[old_quality]
     trusted = (_TRUST[new_quality] > _TRUST[old_quality]) | ((_TRUST[new_quality] == _TRUST[old_quality]) & (new_quality != old_quality))
-    is_changed = (differs & stands) | (both & ~differs & trusted)
+    fails_again = (old_quality == Quality.FAILED_CHECK) & ((new_quality == Quality.ACTUAL) | (new_quality == Quality.RAW))
+    is_changed = (differs & stands) | (both & ~differs & trusted & ~fails_again)
     taken = is_new | is_changed
     return Merged(
         values=np.where(taken, new, old),

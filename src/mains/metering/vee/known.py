@@ -90,7 +90,8 @@ def facts_of(known: Known, *, siblings_here: NDArray[np.int16]) -> Facts:
     is_electric = rows["commodity"] == 0
     return Facts.usual(
         len(rows), commodity=rows["commodity"], flow=rows["flow"], meter_class=rows["meter_class"], step=step, interval_s=interval_s,
-        installed_from=np.where(rows["from_at"] <= -_FAR, np.iinfo(np.int64).min, rows["from_at"]), installed_to=np.where(rows["to_at"] >= _FAR, np.iinfo(np.int64).max, rows["to_at"]),
+        installed_from=np.where(rows["from_at"] <= -_FAR, np.iinfo(np.int64).min, rows["from_at"]),
+        installed_to=np.where(rows["to_at"] >= _FAR, np.iinfo(np.int64).max, rows["to_at"]),
         limit=np.where(is_electric, limit, np.nan), siblings=rows["members"], siblings_here=siblings_here, reactive_row=partner, dial_digits=rows["dial_digits"],
     )  # fmt: skip
 

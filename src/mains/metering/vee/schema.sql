@@ -6,7 +6,7 @@ CREATE TABLE metering.vee_policies (
     has_four_eyes    boolean   NOT NULL DEFAULT false,
     is_holding_bills boolean   NOT NULL DEFAULT true,
     is_estimating    boolean   NOT NULL DEFAULT false,
-    context_days     smallint  NOT NULL DEFAULT 14 CHECK (context_days BETWEEN 0 AND 60),
+    context_days     smallint  NOT NULL DEFAULT 28 CHECK (context_days BETWEEN 0 AND 60),
     effective_period daterange NOT NULL CHECK (NOT isempty(effective_period)),
     CONSTRAINT one_policy_at_a_time EXCLUDE USING gist (utility_id WITH =, effective_period WITH &&)
 );
@@ -17,7 +17,7 @@ COMMENT ON COLUMN metering.vee_policies.profile IS 'Built-in set of rules: defau
 COMMENT ON COLUMN metering.vee_policies.has_four_eyes IS 'Whether an edit counts only after somebody else than its author approved it';
 COMMENT ON COLUMN metering.vee_policies.is_holding_bills IS 'Whether open failures and deliveries not yet validated hold bills back';
 COMMENT ON COLUMN metering.vee_policies.is_estimating IS 'Whether a validation run fills the gaps it finds, where it can, without being asked';
-COMMENT ON COLUMN metering.vee_policies.context_days IS 'Days of values before a delivery that the rules look back on; 0 leaves them the daily totals alone';
+COMMENT ON COLUMN metering.vee_policies.context_days IS 'Days of values before a delivery that the rules look back on, fewer for very large deliveries; 0 leaves them the daily totals alone';
 COMMENT ON COLUMN metering.vee_policies.effective_period IS 'Local dates it holds, half-open: the profile by the date of the readings, the rest by the date of the act';
 SELECT identity.protect('metering.vee_policies', auditor => true, classification => 'internal');
 
@@ -44,24 +44,24 @@ COMMENT ON COLUMN metering.vee_rules.effective_period IS 'Local dates of reading
 SELECT identity.protect('metering.vee_rules', auditor => true, classification => 'internal');
 
 CREATE TABLE metering.vee_exceptions (
-    vee_exception_id bigint           GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    utility_id       uuid             NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities,
-    channel_id       bigint           NOT NULL REFERENCES metering.channels,
-    from_at          timestamptz      NOT NULL,
-    to_at            timestamptz      NOT NULL CHECK (to_at > from_at),
-    rule_name        text             NOT NULL,
-    rule_number      smallint         NOT NULL CHECK (rule_number > 0),
-    severity         text             NOT NULL CHECK (severity IN ('info', 'warning', 'failure')),
-    finding          text             NOT NULL,
-    measured         numeric          NOT NULL,
+    vee_exception_id bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    utility_id       uuid        NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities,
+    channel_id       bigint      NOT NULL REFERENCES metering.channels,
+    from_at          timestamptz NOT NULL,
+    to_at            timestamptz NOT NULL CHECK (to_at > from_at),
+    rule_name        text        NOT NULL,
+    rule_number      smallint    NOT NULL CHECK (rule_number > 0),
+    severity         text        NOT NULL CHECK (severity IN ('info', 'warning', 'failure')),
+    finding          text        NOT NULL,
+    measured         numeric,
     limit_value      numeric,
-    is_marked        boolean          NOT NULL DEFAULT false,
-    batch_id         integer          REFERENCES metering.ingest_batches,
-    exception_status text             NOT NULL DEFAULT 'open' CHECK (exception_status IN ('open', 're_read', 'accepted', 'estimated', 'edited', 'resolved')),
-    found_at         timestamptz      NOT NULL DEFAULT clock_timestamp(),
+    is_marked        boolean     NOT NULL DEFAULT false,
+    batch_id         integer     REFERENCES metering.ingest_batches,
+    exception_status text        NOT NULL DEFAULT 'open' CHECK (exception_status IN ('open', 're_read', 'accepted', 'estimated', 'edited', 'resolved')),
+    found_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
     closed_at        timestamptz,
     closed_by        text,
-    reason           text             CHECK (length(reason) BETWEEN 1 AND 500),
+    reason           text        CHECK (length(reason) BETWEEN 1 AND 500),
     CONSTRAINT a_decision_says_when_and_who CHECK (exception_status = 'open' OR (closed_at IS NOT NULL AND closed_by IS NOT NULL AND reason IS NOT NULL))
 );
 CREATE INDEX vee_exceptions_open ON metering.vee_exceptions (utility_id, channel_id, from_at) WHERE exception_status IN ('open', 're_read');
@@ -77,7 +77,7 @@ COMMENT ON COLUMN metering.vee_exceptions.rule_name IS 'The rule';
 COMMENT ON COLUMN metering.vee_exceptions.rule_number IS 'Number of the rule in the reference';
 COMMENT ON COLUMN metering.vee_exceptions.severity IS 'info, warning or failure; open failures hold bills';
 COMMENT ON COLUMN metering.vee_exceptions.finding IS 'What was found, in words with the numbers';
-COMMENT ON COLUMN metering.vee_exceptions.measured IS 'The figure that was found, in the unit of the rule';
+COMMENT ON COLUMN metering.vee_exceptions.measured IS 'The figure that was found, in the unit of the rule; NULL where it measures none';
 COMMENT ON COLUMN metering.vee_exceptions.limit_value IS 'The limit that it passed, in the same unit; NULL where the rule has none';
 COMMENT ON COLUMN metering.vee_exceptions.is_marked IS 'Whether the readings were marked as failed';
 COMMENT ON COLUMN metering.vee_exceptions.batch_id IS 'The last delivery among those that were judged when it was found';

@@ -1,4 +1,4 @@
-"""What deliveries touched, cut into pieces of work: days of channels of one interval length, near each other in time and small enough to be judged in one go. Pure but for one read."""
+"""What deliveries touched, cut into pieces of work: days of channels of one interval length, near each other in time and few enough to be judged in one go."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -36,8 +36,10 @@ class Touched:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Piece:
-    """Channels to be judged over `is_due.shape[1]` days from `first_day` (epoch s of its standard midnight) on; `siblings_here` as in `known.facts_of`; `rules` is the number of the
-    rule set that holds for these days."""
+    """Channels to be judged over `is_due.shape[1]` days from `first_day` (epoch s of its standard midnight) on.
+
+    `siblings_here` is as in `known.facts_of`; `rules` is the number of the rule set that holds for these days.
+    """
 
     interval_s: int
     utc_offset_min: int

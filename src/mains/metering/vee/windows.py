@@ -1,6 +1,7 @@
 """Windows from the database: the values that are judged with the days around them, what the days before add up to, and what the dials showed."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -35,14 +36,20 @@ class Loaded:
     stored_quality: NDArray[np.uint8] | None
 
 
-def load_window(conn: Connection, piece: Piece, known: Known, *, zone: ZoneInfo, now: int, context_days: int, has_history: bool) -> Loaded:
-    """The window of a piece, with `context_days` of values before it where they are there, and totals of the days before those.
+def load_window(
+    conn: Connection, piece: Piece, known: Known, *, zone: ZoneInfo, now: int, context_days: int = 0, tail_days: int = 0, also_due: Sequence[tuple[int, int, int]] = (),
+    with_heads: bool = True,
+) -> Loaded:  # fmt: skip
+    """The window of a piece, with `context_days` of values before it where they are there, `tail_days` after it, and totals of the days before those.
 
-    Readings that failed a check before are judged again, as raw ones. A day between two that are there is due where it has no readings at all: it is missing.
+    `also_due` are stretches (row, from, to in epoch s) whose days are judged as well, where they lie in the window.
+
+    Readings that failed a check before are judged again, as raw ones. A day between two that are there is due where it has no readings at all: it is missing. Of a channel that
+    has no readings before the window, nothing is expected before its first one.
     """
     ids, slots = piece.channel_ids, DAY // piece.interval_s
-    lead = context_days if has_history else 0
-    values, quality, versions = _values(conn, piece, lead)
+    lead = context_days
+    values, quality, versions = _values(conn, piece, lead, tail_days)
     there = versions > 0
     empty = there[:, :lead].any(axis=0)
     spare = int(empty.argmax()) if empty.any() else lead  # days of context that nobody has
@@ -50,26 +57,30 @@ def load_window(conn: Connection, piece: Piece, known: Known, *, zone: ZoneInfo,
         values, versions, there = values[:, spare:], versions[:, spare:], there[:, spare:]
         quality = None if quality is None else quality[:, spare:]
         lead -= spare
-    first, days = piece.first_day - lead * DAY, lead + piece.is_due.shape[1]
+    first, days = piece.first_day - lead * DAY, values.shape[1]
     is_due = np.zeros((len(ids), days), dtype=bool)
-    is_due[:, lead:] = piece.is_due
+    is_due[:, lead : lead + piece.is_due.shape[1]] = piece.is_due
     is_due |= _skipped(there, is_due)
+    for row, from_s, to_s in also_due:
+        is_due[row, max((from_s - first) // DAY, 0) : max((to_s - 1 - first) // DAY + 1, 0)] = True
     mine = known.of(ids, first, first + days * DAY)
     outage, switched = excused(mine, ids=ids, first=first, days=days, slots=slots)
     judged = None if quality is None else np.where(quality == Quality.FAILED_CHECK, np.uint8(Quality.RAW), quality)
-    heads = _heads(conn, piece, first, lead) if has_history else Heads.none(len(ids))
+    heads = _heads(conn, piece, first) if with_heads else Heads.none(len(ids))
+    facts = facts_of(mine, siblings_here=piece.siblings_here)
+    facts = replace(facts, installed_from=np.maximum(facts.installed_from, _begins(values, heads, first=first, step=piece.interval_s)))
     window = Window(
         channel_ids=ids, first_day=first, utc_offset_min=piece.utc_offset_min, values=values, quality=judged, is_due=is_due, now=now,
-        facts=facts_of(mine, siblings_here=piece.siblings_here), heads=heads, classes=CLASSES, excused=outage, is_disconnected=switched,
+        facts=facts, heads=heads, classes=CLASSES, excused=outage, is_disconnected=switched,
         registers=_register_spans(conn, mine, first=first, days=days, interval_s=piece.interval_s), local_shift_min=_shifts(zone, first, days, piece.utc_offset_min),
     )  # fmt: skip
     return Loaded(window=window, versions=versions, stored_quality=quality)
 
 
-def _values(conn: Connection, piece: Piece, lead: int) -> tuple[NDArray[np.int32], NDArray[np.uint8] | None, NDArray[np.int16]]:
-    """Values, qualities (None where every reading is actual) and versions of the days of a piece and `lead` days before it."""
+def _values(conn: Connection, piece: Piece, lead: int, tail: int) -> tuple[NDArray[np.int32], NDArray[np.uint8] | None, NDArray[np.int16]]:
+    """Values, qualities (None where every reading is actual) and versions of the days of a piece, `lead` days before it and `tail` days after it."""
     ids, slots = piece.channel_ids, DAY // piece.interval_s
-    n, days, first = len(ids), lead + piece.is_due.shape[1], piece.first_day - lead * DAY
+    n, days, first = len(ids), lead + piece.is_due.shape[1] + tail, piece.first_day - lead * DAY
     values = np.full((n, days, slots), MISSING, dtype=np.int32)
     versions = np.zeros((n, days), dtype=np.int16)
     quality: NDArray[np.uint8] | None = None
@@ -99,9 +110,15 @@ def _skipped(there: NDArray[np.bool_], is_due: NDArray[np.bool_]) -> NDArray[np.
     return ~there & before & after
 
 
-def _heads(conn: Connection, piece: Piece, first: int, lead: int) -> Heads:
+def _begins(values: NDArray[np.int32], heads: Heads, *, first: int, step: int) -> NDArray[np.int64]:
+    """The start of the first reading of each channel, epoch seconds; the least number where there are readings before the window."""
+    there = values.reshape(len(values), -1) != MISSING
+    is_new = ~(heads.n_valid > 0).any(axis=1) & there.any(axis=1)
+    return np.where(is_new, first + there.argmax(axis=1) * step, np.iinfo(np.int64).min)
+
+
+def _heads(conn: Connection, piece: Piece, first: int) -> Heads:
     """Totals, peaks and counts of the days before a window, and of those around the same days a year ago."""
-    del lead
     days = piece.is_due.shape[1]
     spans = [(-_YEAR - _AROUND, min(-_YEAR + days + _AROUND, -RECENT)), (-RECENT, 0)]
     listed = [np.arange(begin, end, dtype=np.int32) for begin, end in spans]
