@@ -51,10 +51,10 @@ BEGIN
         part := table_name || to_char(month_start, '_YYYY_MM');
         CONTINUE WHEN to_regclass(format('%I.%I', schema_name, part)) IS NOT NULL;
         PERFORM pg_advisory_xact_lock(hashtext(schema_name || '.' || part));
+        EXECUTE format('LOCK TABLE %I.%I IN ACCESS EXCLUSIVE MODE', schema_name, table_name || '_default'); -- only a table's lock brings news of what others made
         CONTINUE WHEN to_regclass(format('%I.%I', schema_name, part)) IS NOT NULL;
         low := to_char(month_start, 'YYYY-MM-DD') || ' 00:00:00+00';
         high := to_char(month_start + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00';
-        EXECUTE format('LOCK TABLE %I.%I IN ACCESS EXCLUSIVE MODE', schema_name, table_name || '_default');
         EXECUTE format('CREATE TABLE %I.%I (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)', schema_name, part, parent);
         EXECUTE format('WITH moved AS (DELETE FROM %I.%I WHERE %I >= %L AND %I < %L RETURNING *) INSERT INTO %I.%I SELECT * FROM moved',
             schema_name, table_name || '_default', time_column, low, time_column, high, schema_name, part);
