@@ -23,9 +23,10 @@ from mains.devices.queries import Meter, installations_of, meters_by_number
 from mains.metering import operations, queries
 from mains.metering.blocks import DAY, Blocks, encode
 from mains.metering.load import as_instant
-from mains.metering.model import MISSING, ChannelKey, IndexRead, ParsedChannel, ParsedFile, PeriodRead, Quality
+from mains.metering.model import MISSING, ChannelKey, IndexRead, ParsedBlocks, ParsedChannel, ParsedFile, PeriodRead, Quality
 from mains.metering.queries import Channel
 from mains.metering.registers import NewRead
+from mains.metering.resolving_blocks import Resolved, resolve, unhung_message
 
 SELF_DESCRIBING = ("espi", "nem12", "nem13", "cim", "rsm012", "p1", "sml", "mscons")
 """Formats that say commodity, unit, flow and interval themselves, so that a meter can be registered from them."""
@@ -89,7 +90,7 @@ class Resolver:
     def prepare(self, part: ParsedFile) -> Prepared:
         """What of a part may be stored; registers meters and channels where that is allowed."""
         out = Prepared()
-        part = _with_good_names(part, out)
+        part = _with_good_names(self._without_whole_days(part, out), out)
         keys = sorted({each.key for each in (*part.channels, *part.register_reads, *part.index_reads)}, key=lambda key: (key.meter, key.register))
         numbers = sorted({key.meter for key in keys})
         meters = meters_by_number(self.conn, numbers)
@@ -107,6 +108,31 @@ class Resolver:
             self._fit_index(part.file, index, meters, channels, out)
         out.raw_sum = sum(blocks.raw_sum for blocks in out.blocks) + sum(read.raw for read in out.reads)
         return out
+
+    def _without_whole_days(self, part: ParsedFile, out: Prepared) -> ParsedFile:
+        """The part with its blocks taken: those that fit go straight to what may be stored, the others come back as readings of channels."""
+        others: list[ParsedChannel] = []
+        for parsed in part.blocks:
+            resolved = self._resolved(parsed)
+            unknown = [each for each in resolved.others if _is_good_name(each.key)] if self.registers else []
+            if unknown:
+                numbers = sorted({each.key.meter for each in unknown})
+                self._register(replace(part, channels=unknown, register_reads=[], index_reads=[]), meters_by_number(self.conn, numbers), self._channels(numbers), out)
+                resolved = self._resolved(parsed)
+            for fitted in resolved.fitted:
+                channels, first = np.unique(fitted.blocks.channel_id, return_index=True)
+                for channel, at in zip(channels.tolist(), first.tolist(), strict=True):
+                    out.first_lines.setdefault(channel, (fitted.keys[at], int(fitted.lines[at])))
+                message = unhung_message(fitted, parsed, lambda meter: ("meter-registered", meter) in self._told)
+                if message:
+                    self._tell(out, part.file, "meter-not-installed", message, message, line=int(fitted.lines[0]), severity="warning")
+                out.blocks.append(fitted.blocks)
+                out.accepted += fitted.blocks.values.size
+            others += resolved.others
+        return replace(part, channels=[*part.channels, *others], blocks=[]) if part.blocks else part
+
+    def _resolved(self, parsed: ParsedBlocks) -> Resolved:
+        return resolve(self.conn, parsed, at=self.at, oldest=OLDEST, future_tolerance=self.future_tolerance)
 
     def _channels(self, numbers: Sequence[str]) -> dict[ChannelKey, list[Channel]]:
         found: dict[ChannelKey, list[Channel]] = {}
