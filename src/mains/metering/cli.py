@@ -15,10 +15,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from mains.base.problems import NotFound, Problem
 from mains.base.terminal import PROBLEM, Json, answer, say, table
 from mains.identity.acting import Utility, acting
-from mains.metering import exporting, formats, importing, queries
+from mains.metering import exporting, formats, importing, push_cli, queries
+from mains.metering.formats import csv_map
 from mains.metering.queries import Channel
 
 app = typer.Typer(name="readings", help="Readings: import, show, export; what was refused and why.", no_args_is_help=True)
+app.command()(push_cli.push)
+app.command()(push_cli.flush)
 
 
 class UnknownChoice(Problem):
@@ -31,6 +34,7 @@ def import_(
     *,
     timezone: Annotated[str | None, typer.Option(help="IANA zone of local times in the files.")] = None,
     format: Annotated[str | None, typer.Option(help=f"One of {', '.join(formats.FORMATS)}; else told from the bytes.")] = None,  # noqa: A002 - the option's name
+    map_: Annotated[Path | None, typer.Option("--map", help="YAML map of a CSV layout: which column is what.")] = None,
     unknown_meters: Annotated[str, typer.Option(help="auto: register those of self-describing formats; register; quarantine.")] = "auto",
     utility: Utility = None,
     as_json: Json = False,
@@ -50,6 +54,7 @@ def import_(
             unknown_meters=cast("importing.UnknownMeters", unknown_meters),
             at=datetime.now(UTC),
             progress=tell,
+            layout=csv_map.read_map(map_) if map_ else None,
         )
     answer(report.as_json(), as_json=as_json, text=lambda: _tell(report))
     if report.is_nothing_read:

@@ -20,6 +20,7 @@ from psycopg import Connection
 from mains.base.db import Actor, Database
 from mains.base.problems import Issue, Problem
 from mains.metering import formats, operations, registers, store
+from mains.metering.formats.csv_map import CsvMap
 from mains.metering.load import as_instant
 from mains.metering.model import ChannelKey, ParsedFile
 from mains.metering.resolving import CURES, SELF_DESCRIBING, Resolver
@@ -127,11 +128,12 @@ def import_files(
     at: datetime,
     future_tolerance: timedelta = timedelta(hours=1),
     progress: Progress | None = None,
+    layout: CsvMap | None = None,
 ) -> ImportReport:
     """Import meter files, and all files of folders; `at` is now.
 
     `timezone` is the IANA zone of local times in the files; `format` one of `formats.FORMATS`, None to tell it from the bytes. `unknown_meters`: "auto" registers
-    the meters of self-describing formats and quarantines those of others; "register" and "quarantine" do that with all.
+    the meters of self-describing formats and quarantines those of others; "register" and "quarantine" do that with all. `layout` maps CSV of another layout.
 
     Raises:
         NoSuchFile: a path is not there; nothing was imported.
@@ -147,7 +149,7 @@ def import_files(
 
         tell(report.total("found"))
         importer = _Importer(database=database, actor=actor, at=at, unknown_meters=unknown_meters, future_tolerance=future_tolerance, report=report, tell=tell)
-        importer.take(lambda path=path: formats.parse(path, timezone=timezone, format=format))
+        importer.take(lambda path=path: formats.parse(path, timezone=timezone, format=format, layout=layout))
     return report
 
 

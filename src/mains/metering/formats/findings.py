@@ -15,7 +15,7 @@ CURES: dict[str, str] = {
     "empty-file": "send the file again; this one holds no bytes, or nothing but blank lines",
     "unreadable-file": "check the path and the permissions, then import again",
     "unknown-format": "send one of the documented formats, or name the format; a CSV file of another layout needs a map (--map)",
-    "file-too-large": "split the file: a document that has to be held whole may have 64 MiB",
+    "file-too-large": "split the file: a document that has to be held whole may have 32 MiB",
     "unsupported-format": "ask for this format to be added, or export one of the supported formats",
     "wrong-encoding": "save the file as UTF-8 and import again",
     "line-too-long": "check how the file was written: no record is longer than 1 MiB",
@@ -68,6 +68,11 @@ CURES: dict[str, str] = {
     "unknown-unit": "use a documented unit; convert others before sending",
     "unsupported-interval": "use an interval of whole minutes that divides the day",
     "unknown-interval": "add the column interval_minutes: the spacing of the rows does not tell it",
+    # tables
+    "malformed-table": "write the Parquet file again: it is cut off, damaged or encrypted",
+    "unknown-column": "leave the column out; the layout names the columns that are read",
+    "wrong-type": "write the column in the type that the layout names: text, whole numbers, decimals, dates, timestamps with a zone, lists of whole numbers; no floats",
+    "null-value": "leave the row out, or give it a list with a null for each missing reading",
     # readings
     "missing-value": "send the value, or leave the reading out until there is one",
     "not-a-number": "write plain decimal digits with a point: no exponent, no thousands separator, no NaN",

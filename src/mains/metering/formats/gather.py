@@ -61,8 +61,9 @@ def plain_decimal(text: str) -> tuple[int, int, int]:
     return (-number if sign == "-" else number), -len(fraction), OK
 
 
-def instant(text: str) -> tuple[int, bool] | None:
-    """An ISO 8601 time as (epoch seconds, has an offset), where one without an offset is given as if it were UTC; None where it is no time.
+def instant(text: str) -> tuple[int, int | None] | None:
+    """An ISO 8601 time as (epoch seconds, offset in minutes east), where one without an offset is given as if it were UTC; None where it
+    is no time.
 
     Fractions of a second must be zero: a reading begins on a whole second.
     """
@@ -84,7 +85,7 @@ def instant(text: str) -> tuple[int, bool] | None:
         seconds = int((wall - shift).timestamp())
     except OverflowError:
         return None
-    return (seconds, zone is not None) if FIRST <= seconds < LATEST else None
+    return (seconds, int(shift.total_seconds()) // 60 if zone else None) if FIRST <= seconds < LATEST else None
 
 
 @dataclass(slots=True, kw_only=True)
