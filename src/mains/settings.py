@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address the web server listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the web server listens on; 0 picks a free one.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is written to the log.")
+    inbox_limit: int = Field(5_000_000, ge=1, description="Readings of a utility that may wait in the inbox; pushes beyond are put off, not lost.")
     real_data: Path | None = Field(None, description="Folder of real input files that tests and benchmarks use when it is there.")
 
     def place(self) -> Place:
