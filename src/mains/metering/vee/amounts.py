@@ -53,9 +53,13 @@ def physical_maximum(scene: Scene, limits: Limits) -> Found:
     """More than volts x amperes x phases, or the fuse, let through in an interval: over `share` a warning, over `fail_share` a failure."""
     bound = scene.window.facts.limit
     known = np.where(np.isnan(bound), np.inf, bound)
-    out = _above(scene, scene.figures.peak > (limits["share"] * known)[:, None], (limits["share"] * known)[:, None], measured=lambda at, top: top / known[at[0]], limit=limits["share"])
-    fails = out.measured > limits["fail_share"][out.row] if len(out) else np.zeros(0, dtype=bool)
-    return found(out.row, out.first, out.last, measured=out.measured, limit=np.where(fails, limits["fail_share"][out.row], out.limit), severity=np.where(fails, 2, -1)) if len(out) else out
+    most = limits["share"] * known
+    out = _above(scene, scene.figures.peak > most[:, None], most[:, None], measured=lambda at, top: top / known[at[0]], limit=limits["share"])
+    if not len(out):
+        return out
+    fails = out.measured > limits["fail_share"][out.row]
+    limit = np.where(fails, limits["fail_share"][out.row], out.limit)
+    return found(out.row, out.first, out.last, measured=out.measured, limit=limit, severity=np.where(fails, 2, -1))
 
 
 def _above(scene: Scene, days: NDArray[np.bool_], bound: NDArray[np.float64], *, measured: Callable[..., Any], limit: NDArray[np.float64]) -> Found:
@@ -94,7 +98,7 @@ def cycle_ends(scene: Scene) -> NDArray[np.bool_]:
 
 
 def high_low(scene: Scene, limits: Limits) -> Found:
-    """Average daily use of the period that ends against the period before and the same days last year: off by more than a share and by more than a floor from each that is known."""
+    """Average daily use of the period that ends against the period before and the same days last year: off from each that is known by more than a share and a floor."""
     ends, history = cycle_ends(scene), scene.history
     parts: list[Found] = []
     for day in np.flatnonzero(ends.any(axis=0)):
@@ -158,7 +162,8 @@ def stuck(scene: Scene, limits: Limits) -> Found:
     window, runs = scene.window, scene.figures.runs
     row = runs[:, 0]
     length = runs[:, 2] - runs[:, 1]
-    runs = runs[(runs[:, 3] != 0) & (length >= limits["times"][row]) & ((np.abs(runs[:, 3]) >= limits["least_steps"][row]) | (length * window.interval_s / 3600 >= limits["idle_hours"][row]))]
+    tells = (np.abs(runs[:, 3]) >= limits["least_steps"][row]) | (length * window.interval_s / 3600 >= limits["idle_hours"][row])
+    runs = runs[(runs[:, 3] != 0) & (length >= limits["times"][row]) & tells]
     kept: list[int] = []
     values = np.ascontiguousarray(window.values)
     trials = window.days * window.slots
@@ -217,7 +222,7 @@ def dynamic(scene: Scene, limits: Limits) -> Found:
 
 
 FIGURES = frozenset(
-    "day_total day_peak day_low day_zeros mean_total median_total deviation_total least_total highest_total highest_peak".split()
+    ("day_total", "day_peak", "day_low", "day_zeros", "mean_total", "median_total", "deviation_total", "least_total", "highest_total", "highest_peak")
 )
 _ARITHMETIC: Mapping[type, Callable[[Any, Any], Any]] = {
     ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Gt: np.greater, ast.GtE: np.greater_equal, ast.Lt: np.less, ast.LtE: np.less_equal,

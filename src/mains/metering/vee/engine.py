@@ -11,7 +11,7 @@ from mains.metering.vee import profiles
 from mains.metering.vee.amounts import understood
 from mains.metering.vee.figures import day_figures, mask_of
 from mains.metering.vee.history import history_of, reference_of
-from mains.metering.vee.model import SEVERITIES, CommodityCode, Findings, RuleRow, Rows, Window
+from mains.metering.vee.model import SEVERITIES, CommodityCode, Findings, Rows, RuleRow, Window
 from mains.metering.vee.rules import BY_NAME, RULES, Rule
 from mains.metering.vee.scene import Found, Limits, Scene
 

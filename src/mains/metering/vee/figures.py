@@ -20,8 +20,8 @@ _HOLE = np.int32(MISSING)
 class DayFigures:
     """A figure a channel and day [n, days]; only intervals that are there, measured and under no known event count, but for `total` and `n_valid`, which are of all that is there.
 
-    `total` int64 raw; `n_valid`, `n_missing` (not excused), `n_judged`, `n_zero`, `n_negative` int16; `peak`, `second`, `third` int32, the three highest intervals (0 where there are
-    fewer); `low` int32; `jump` int32, the greatest change between neighbours; `jump_at` int16, the slot of its second one.
+    `total` int64 raw; `n_valid`, `n_missing` (not excused), `n_judged`, `n_zero`, `n_negative` int16; `peak`, `second`, `third` int32, the three highest intervals (0 where
+    there are fewer); `low` int32; `jump` int32, the greatest change between neighbours; `jump_at` int16, the slot of its second one.
     `runs` int32 [m, 4]: row, first place, last + 1, value of each stretch of at least `LEAST_RUN` equal values.
     """
 
@@ -56,7 +56,7 @@ def mask_of(window: Window) -> NDArray[np.uint8] | None:
 
 def day_figures(window: Window, mask: NDArray[np.uint8] | None) -> DayFigures:
     """The figures of every day of a window, in one pass."""
-    n, days, slots = window.values.shape
+    n, days, _ = window.values.shape
     shape = (n, days)
     short = np.zeros((5, n, days), dtype=np.int16)
     tops = np.zeros((5, n, days), dtype=np.int32)
@@ -71,7 +71,7 @@ def day_figures(window: Window, mask: NDArray[np.uint8] | None) -> DayFigures:
 
 
 @njit(cache=True, nogil=True)
-def _pass(values, mask, has_mask, total, short, tops, jump_at, runs):
+def _pass(values, mask, has_mask, total, short, tops, jump_at, runs):  # noqa: C901 - one pass, nothing is read twice
     """Fill the figures; answers how many runs there are."""
     n, days, slots = values.shape
     used = 0

@@ -4,7 +4,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from mains.metering.model import MISSING
 from mains.metering.vee.scene import NOTHING, Found, Limits, Scene, found, together
 
 LEAST_CONTEXT = 10
@@ -12,57 +11,55 @@ LEAST_CONTEXT = 10
 _QUANTILES = (0.03, 0.1, 0.21, 0.33, 0.46, 0.58, 0.71, 0.83, 0.94)
 _CHANGES = (0.1, 0.25, 0.42, 0.63, 0.84)
 _PARTS = 8
+_MOST_PAIRED = 600
 MARKS = len(_QUANTILES) + 1 + len(_CHANGES) + _PARTS
 """Figures that mark a day: quantiles and peak of its intervals, quantiles of the changes between neighbours, means of each three hours; logarithms of raw steps."""
 
 
 def scale_change(scene: Scene, limits: Limits) -> Found:
-    """A day on another scale than the days before: total, highest interval and base load (the mean of the lowest quarter) all together `factor` times higher, or all lower.
+    """A day on another scale than the days before, by about `factor` x `factor`: everything higher, or everything lower.
 
-    Going away lowers the total and the peak, not the base; a new car raises the peak, not the base. The reference is the median of up to 28 whole days before that stood the
-    test. Where fewer than 10 days of values precede, total and peak are held against the heads alone: higher is a warning, lower only a remark, for who is away looks the same.
+    Higher: the peak is over `factor` times the usual one, the total over 0.65 and the base load (mean of the lowest quarter) over 0.4 of that. Lower: total and peak are under
+    1 / `factor`, and the lowest interval is under 0.4 of the second lowest that any day before had: who goes away lowers total and peak, but not what never stops. Usual is the
+    median of up to 28 whole days before that stood the test. Where fewer than 10 days of values precede, total and peak are held against the heads alone: higher is as severe,
+    lower only a remark, for who is away looks the same.
     """
     window, history = scene.window, scene.history
-    base = np.full((window.channels, window.days), np.nan)
-    if window.days > LEAST_CONTEXT:
-        base = np.ascontiguousarray(_base(window.values), dtype=np.float64)
+    has_base = window.days > LEAST_CONTEXT
+    base = _base(window.values) if has_base else np.zeros((window.channels, window.days))
     lead = len(history.days) - history.own
     start = int(np.searchsorted(history.days, -28))
-    ratios = np.zeros((window.channels, window.days, 3))
+    verdict = np.zeros((window.channels, window.days), dtype=np.int8)
+    measured = np.zeros((window.channels, window.days))
     _scales(
-        np.ascontiguousarray(history.totals[:, start:]).astype(np.float64), np.ascontiguousarray(history.peaks[:, start:]).astype(np.float64),
-        np.ascontiguousarray(history.is_whole[:, start:]), lead - start, base, limits["factor"].astype(np.float64), ratios,
+        np.ascontiguousarray(history.totals[:, start:]), np.ascontiguousarray(history.peaks[:, start:]), np.ascontiguousarray(history.is_whole[:, start:]),
+        lead - start, base, scene.figures.low, has_base, limits["factor"].astype(np.float64), verdict, measured,
     )  # fmt: skip
-    bound = limits["factor"][:, None]
-    total, peak, low = ratios[..., 0], ratios[..., 1], ratios[..., 2]
-    known = low > 0
-    up = (total > bound) & (peak > bound) & (~known | (low > 0.75 * bound))
-    down = (total > 0) & (total < 1 / bound) & (peak < 1 / bound) & (~known | (low < 1.33 / bound))
-    row, day = np.nonzero((up | down) & window.is_due)
+    row, day = np.nonzero((verdict != 0) & window.is_due)
     if not len(row):
         return NOTHING
-    is_remark = down[row, day] & ~known[row, day]
-    limit = np.where(up[row, day], limits["factor"][row], 1 / limits["factor"][row])
-    return found(row, day * window.slots, (day + 1) * window.slots, measured=total[row, day], limit=limit, severity=np.where(is_remark, 0, -1))
+    limit = np.where(verdict[row, day] > 0, 0.65 * limits["factor"][row], 1 / limits["factor"][row])
+    severity = np.where(verdict[row, day] == _REMARK, 0, -1)
+    return found(row, day * window.slots, (day + 1) * window.slots, measured=measured[row, day], limit=limit, severity=severity)
+
+
+_HIGHER, _LOWER, _REMARK = 1, -1, -2
 
 
 def _base(values: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Mean of the lowest quarter of each day's intervals; nan where the day has gaps."""
+    """Mean of the lowest quarter of each day's intervals; of no use where the day has gaps."""
     quarter = max(values.shape[2] // 4, 1)
     out = np.empty(values.shape[:2])
-    for at in range(0, len(values), 256):
-        part = values[at : at + 256]
-        low = np.partition(part, quarter - 1, axis=2)[..., :quarter]
-        out[at : at + 256] = np.where(low.min(axis=2) == MISSING, np.nan, low.mean(axis=2))
+    for at in range(0, len(values), 64):
+        out[at : at + 64] = np.partition(values[at : at + 64], quarter - 1, axis=2)[..., :quarter].mean(axis=2)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _scales(totals, peaks, is_whole, lead, base, factor, ratios):
-    """Fill total, peak and base of each day over the medians of the days before that are on the old scale; 0 where nothing can be said, and for the base where it is unknown."""
-    n, days = base.shape
+def _scales(totals, peaks, is_whole, lead, base, low, has_base, factor, verdict, measured):
+    """Judge each day against the days before that are on the old scale; only days whose total is far from their mean are looked at closely."""
+    n, days = verdict.shape
     kept = np.zeros(lead + days, dtype=np.bool_)
-    one, two, three = np.zeros(28), np.zeros(28), np.zeros(28)
     for row in range(n):
         running = 0.0
         count = 0
@@ -73,36 +70,56 @@ def _scales(totals, peaks, is_whole, lead, base, factor, ratios):
                 continue
             if day >= 0 and count >= 7:
                 near = totals[row, at] / np.exp(running / count)
-                if near > 0.6 * factor[row] or near < 1.6 / factor[row]:
-                    filled = bases = 0
-                    back = at - 1
-                    while back >= 0 and filled < 28:
-                        if kept[back]:
-                            one[filled], two[filled] = totals[row, back], peaks[row, back]
-                            if back >= lead and not np.isnan(base[row, back - lead]):
-                                three[bases] = base[row, back - lead]
-                                bases += 1
-                            filled += 1
-                        back -= 1
-                    ratios[row, day, 0] = totals[row, at] / np.median(one[:filled])
-                    ratios[row, day, 1] = peaks[row, at] / max(np.median(two[:filled]), 1.0)
-                    if bases >= LEAST_CONTEXT and not np.isnan(base[row, day]):
-                        middle = np.median(three[:bases])
-                        if middle >= 5:
-                            ratios[row, day, 2] = max(base[row, day] / middle, 1e-6)
-                    total, peak, low = ratios[row, day]
-                    if total > factor[row] and peak > factor[row] or total < 1 / factor[row] and low > 0 and low < 1.33 / factor[row]:
+                if near > 0.4 * factor[row] or near < 1.6 / factor[row]:
+                    verdict[row, day], measured[row, day] = _judged(totals[row], peaks[row], kept, at, lead, base[row], low[row], has_base, factor[row])
+                    if verdict[row, day] == _HIGHER or verdict[row, day] == _LOWER:
                         kept[at] = False
                         continue
             running += np.log(totals[row, at])
             count += 1
 
 
+@njit(cache=True, nogil=True)
+def _judged(totals, peaks, kept, at, lead, base, low, has_base, factor):
+    """The verdict on a day and its total over the usual one."""
+    one, two, three = np.zeros(28), np.zeros(28), np.zeros(28)
+    filled = bases = 0
+    least = next_least = np.int64(2147483647)
+    back = at - 1
+    while back >= 0 and filled < 28:
+        if kept[back]:
+            one[filled], two[filled] = totals[back], peaks[back]
+            if back >= lead and has_base:
+                three[bases] = base[back - lead]
+                bases += 1
+                here = np.int64(low[back - lead])
+                if here < least:
+                    least, next_least = here, least
+                elif here < next_least:
+                    next_least = here
+            filled += 1
+        back -= 1
+    total = totals[at] / np.median(one[:filled])
+    peak = peaks[at] / max(np.median(two[:filled]), 1.0)
+    if bases < LEAST_CONTEXT:
+        if total > factor and peak > factor and filled >= 14:
+            return _HIGHER, total
+        return (_REMARK, total) if total < 1 / factor and peak < 1 / factor else (0, total)
+    if peak > factor and total > 0.65 * factor:
+        usual = np.median(three[:bases])
+        return (_HIGHER, total) if base[at - lead] > 0.4 * factor * usual else (0, total)
+    if total < 1 / factor and peak < 1 / factor:
+        if next_least < 2:
+            return _REMARK, total
+        return (_LOWER, total) if low[at - lead] < 0.4 * next_least else (0, total)
+    return 0, total
+
+
 def swapped_meters(scene: Scene, limits: Limits) -> Found:
     """Two channels that exchanged what they are: the days after fit the other's days before, and not the own ones.
 
     Every day leaves `MARKS` figures. The distance of two stretches of days is the mean over the marks of their squared difference over its variance, capped. A channel whose own
-    distance, before to after, is over `own` on some day is held against every other one that changed on that day: the logarithm of own over crossed distances, summed of both,
+    distance, before to after, is over `own` on some day is held against every other one that changed on that day: for both, the logarithm of the own over the crossed distance
     must pass `score`. A channel that changed by more than `alone` but fits no other is remarked on: somebody may have moved. `subject` is the other's row.
     """
     window = scene.window
@@ -110,7 +127,7 @@ def swapped_meters(scene: Scene, limits: Limits) -> Found:
     if window.days < least + max(least, LEAST_CONTEXT) or window.slots < 24:
         return NOTHING
     marks, usable = marks_of(scene)
-    days = np.array([day for day in range(LEAST_CONTEXT, window.days - least + 1)], dtype=np.int64)
+    days = np.arange(LEAST_CONTEXT, window.days - least + 1, dtype=np.int64)
     before = np.zeros((window.channels, len(days), 2, MARKS), dtype=np.float32)
     after = np.zeros_like(before)
     counts = np.zeros((window.channels, len(days), 2), dtype=np.float32)
@@ -119,14 +136,15 @@ def swapped_meters(scene: Scene, limits: Limits) -> Found:
     best: dict[int, tuple[float, int, int]] = {}
     top = own.max(axis=1)
     for at in range(len(days)):
-        rows = np.flatnonzero((own[:, at] > limits["own"]) & (own[:, at] > 0.7 * top))
+        rows = np.flatnonzero(own[:, at] > limits["own"])
+        if len(rows) > _MOST_PAIRED:
+            rows = np.sort(rows[np.argsort(-own[rows, at], kind="stable")[:_MOST_PAIRED]])
         if len(rows) > 1:
             for one, other, score in _pairs(rows, before[rows, at], after[rows, at], counts[rows, at], own[rows, at], float(limits["drift"].max())):
                 if score > limits["score"][one] and score > best.get(one, (0.0,))[0]:
                     best[one] = (score, other, int(days[at]))
-    mutual = {one: each for one, each in best.items() if best.get(each[1], (0, -1, 0))[1] == one}
-    parts = [_named(scene, mutual, limits)]
-    alone = np.flatnonzero((top > limits["alone"]) & ~np.isin(np.arange(window.channels), list(mutual)))
+    parts = [_named(scene, best, limits)]
+    alone = np.flatnonzero((top > limits["alone"]) & ~np.isin(np.arange(window.channels), list(best)))
     if len(alone):
         day = days[own[alone].argmax(axis=1)]
         parts.append(found(alone, day * window.slots, window.days * window.slots, measured=top[alone].astype(float), limit=limits["alone"][alone], severity=0))
@@ -170,11 +188,11 @@ def marks_of(scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
 @njit(cache=True, nogil=True)
 def _sides(marks, usable, totals, days, drift, least, before, after, counts, own):
     """Mean and variance of each mark on both sides of each candidate day, without days of less than half the side's usual use; and the own distance, 0 where a side is short."""
-    n, length, width = marks.shape
+    n, length, _ = marks.shape
     for row in range(n):
         for at in range(len(days)):
             day = days[at]
-            low, high = max(0, day - 21), min(length, day + 14)
+            low, high = max(0, day - 28), min(length, day + 21)
             counts[row, at, 0] = _side(marks, usable, totals, row, low, day, before[row, at])
             counts[row, at, 1] = _side(marks, usable, totals, row, day, high, after[row, at])
             if counts[row, at, 0] >= least and counts[row, at, 1] >= least:
@@ -189,7 +207,7 @@ def _side(marks, usable, totals, row, first, last, out):
     out[:] = 0
     if there.sum() < 3:
         return 0
-    usual = np.median(totals[row, first:last][there])
+    usual = np.quantile(totals[row, first:last][there], 0.75)
     count = 0
     for day in range(first, last):
         if usable[row, day] and totals[row, day] >= 0.5 * usual:
@@ -223,8 +241,9 @@ def _pairs(rows, before, after, counts, own, drift):
         best, fits = -1.0e9, -1
         for j in range(n):
             if i != j:
-                crossed = _distance(after[i], counts[i, 1], before[j], counts[j, 0], drift) + _distance(after[j], counts[j, 1], before[i], counts[i, 0], drift)
-                score = np.log((own[i] + own[j]) / (crossed + 0.2))
+                score = np.log(own[i] / (_distance(after[i], counts[i, 1], before[j], counts[j, 0], drift) + 0.1))
+                if score > best:
+                    score = min(score, np.log(own[j] / (_distance(after[j], counts[j, 1], before[i], counts[i, 0], drift) + 0.1)))
                 if score > best:
                     best, fits = score, j
         out.append((rows[i], rows[fits], best))

@@ -6,7 +6,7 @@ A figure marked "remembered" was not confirmed against its published text; hold 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mains.metering.vee.model import RuleRow, Rows
+from mains.metering.vee.model import Rows, RuleRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +34,14 @@ _COMMODITIES: Rows = (
 PROFILES: Mapping[str, Profile] = {
     "default": Profile(
         name="default",
-        source="Spike ratio 1.8 of a billing cycle after Californian practice, with a floor of 5 kWh/h; chances, scores and days of rules 6, 15 and 26-28 were measured on invented households.",
+        source="Spike ratio 1.8 of a billing cycle after Californian practice, with a floor of 5 kWh/h; "
+        "chances, scores and days of rules 6, 15 and 26-28 were measured on invented households.",
         rows=_COMMODITIES,
     ),
     "california": Profile(
         name="california",
-        source="Direct access metering standards of California (1999). Remembered, unconfirmed: clock within 3 minutes, sum check within 2 dial steps, spike 1.8, straight line up to 2 h.",
+        source="Direct access metering standards of California (1999). "
+        "Remembered, unconfirmed: clock within 3 minutes, sum check within 2 dial steps, spike 1.8, straight line up to 2 h.",
         rows=(
             *_COMMODITIES,
             RuleRow(rule_name="time-tolerance", parameters={"tolerance_s": 180}, severity="failure"),
@@ -50,7 +52,8 @@ PROFILES: Mapping[str, Profile] = {
     ),
     "aemo": Profile(
         name="aemo",
-        source="Metrology practice of the Australian market. Remembered, unconfirmed: a straight line up to 2 h (type 17), zero and stuck thresholds; method types 11 to 14 are confirmed.",
+        source="Metrology practice of the Australian market. Remembered, unconfirmed: a straight line up to 2 h (type 17), "
+        "the sum check; method types 11 to 14 are confirmed.",
         rows=(
             *_COMMODITIES,
             RuleRow(rule_name="register-sum", parameters={"dial_steps": 1, "share": 0.001}),
@@ -60,7 +63,8 @@ PROFILES: Mapping[str, Profile] = {
     ),
     "ontario": Profile(
         name="ontario",
-        source="Ontario: a straight line up to 1 h is from the operator's wholesale validation text (read there); the rest is the default. Sum check 0.1 % is remembered, unconfirmed.",
+        source="Ontario: a straight line up to 1 h is from the operator's wholesale validation text (read there); "
+        "the rest is the default. Sum check 0.1 % is remembered, unconfirmed.",
         rows=(*_COMMODITIES, RuleRow(rule_name="register-sum", parameters={"dial_steps": 2, "share": 0.001})),
         linear_s=3600,
     ),

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from mains.metering.model import MISSING
 from mains.metering.vee.figures import UNJUDGED
@@ -62,7 +61,7 @@ def _by_heads(scene: Scene, limits: Limits) -> Found:
 
 
 @njit(cache=True, nogil=True)
-def _repeated(values, mask, has_mask, least, chance, out):
+def _repeated(values, mask, has_mask, least, chance, out):  # noqa: C901 - one pass with one table
     """Find repetitions row by row: blocks of half the least length are remembered by a hash at every half length, and every place is looked up; answers how many there are, of
     which as many are written as `out` holds."""
     n, places = values.shape

@@ -40,13 +40,13 @@ RULES: tuple[Rule, ...] = (
     _rule(6, "repetition", "Readings delivered twice under another time", repeating.repetition, "failure", "ours", marks=True, intervals=24, chance=1e-6, head_chance=3e-6),
     _rule(7, "register-sum", "Sum of intervals against the register", declared.register_sum, "failure", "California, remembered", marks=True, dial_steps=2, share=0.0),
     _rule(8, "tou-sum", "Time-of-use registers against the total", declared.tou_sum, "failure", "as 7", dial_steps=2),
-    _rule(9, "spike", "Highest against third highest interval of the cycle", amounts.spike, "failure", "California; the floor is ours", marks=True, ratio=1.8, floor_kwh_per_hour=5.0),
+    _rule(9, "spike", "Highest against third highest interval of the cycle", amounts.spike, "failure", "California; floor ours", marks=True, ratio=1.8, floor_kwh_per_hour=5.0),
     _rule(10, "physical-maximum", "More than the connection lets through", amounts.physical_maximum, "warning", "physics", marks=True, share=1.0, fail_share=1.2),
     _rule(11, "jump", "Change between neighbouring intervals", amounts.jump, "info", "by class; ours", share=2.5, floor_kwh_per_hour=5.0),
     _rule(12, "high-low", "Use of the period against last month and last year", amounts.high_low, "warning", "common practice", share=0.5, floor_kwh_per_day=5.0),
     _rule(13, "historical-maximum", "Peak against the period before", amounts.historical_maximum, "warning", "common practice", share=2.0, floor_kwh_per_hour=5.0),
     _rule(14, "zero", "Nothing used for long", amounts.zero, "warning", "common practice", hours=24),
-    _rule(15, "stuck", "One value again and again", amounts.stuck, "warning", "common practice; chance is ours", times=8, chance=1e-4, least_steps=10, idle_hours=48),
+    _rule(15, "stuck", "One value again and again", amounts.stuck, "warning", "common practice; chance is ours", times=8, chance=1e-4, least_steps=2, idle_hours=48),
     _rule(16, "negative", "Less than nothing", amounts.negative, "failure", "exact", marks=True, raw=0),
     _rule(17, "register-decrease", "A dial that runs back", declared.register_decrease, "failure", "exact"),
     _rule(18, "reactive", "Power factor too low to be true", declared.reactive, "warning", "common practice", least_factor=0.5, hours=4),
@@ -58,8 +58,8 @@ RULES: tuple[Rule, ...] = (
     _rule(24, "balance", "Meters of a transformer or feeder against it", declared.balance, "warning", "ours", share=0.10),
     _rule(25, "future-stale", "Readings of the future, or too old", declared.future_or_stale, "failure", "ours", ahead_s=600, days=400),
     _rule(26, "scale-change", "Everything higher or lower by a factor", levels.scale_change, "failure", "ours", marks=True, factor=4.0),
-    _rule(27, "clock-shift", "A day's shape moved by hours", shapes.clock_shift, "warning", "ours", days=12, score=1.2, change_score=0.5),
-    _rule(28, "swapped-meters", "Two meters' readings exchanged", levels.swapped_meters, "warning", "ours", days=7, own=2.0, score=0.7, alone=25.0, drift=0.05),
+    _rule(27, "clock-shift", "A day's shape moved by hours", shapes.clock_shift, "warning", "ours", days=12, score=0.8, change_score=-0.5),
+    _rule(28, "swapped-meters", "Two meters' readings exchanged", levels.swapped_meters, "warning", "ours", days=7, own=1.5, score=0.6, alone=25.0, drift=0.05),
 )  # fmt: skip
 
 BY_NAME: Mapping[str, Rule] = {rule.name: rule for rule in RULES}

@@ -12,6 +12,8 @@ from mains.metering.vee.scene import NOTHING, Found, Limits, Scene, found
 
 _HOLE = np.int32(MISSING)
 MOST_SLOTS = 96
+LEAST_LIKENESS = 0.38
+"""Correlation that the moved profile must reach with the new one: a house that stands empty has none worth the name."""
 BACK, AHEAD = 28, 21
 """Days before and after a change that are compared, at most."""
 
@@ -55,7 +57,7 @@ def clock_shift(scene: Scene, limits: Limits) -> Found:
 
 
 @njit(cache=True, nogil=True)
-def _shifted(flat, mask, has_mask, rows, days, groups, shifts, lags, change, change_lag, least, score, change_score, out):
+def _shifted(flat, mask, has_mask, rows, days, groups, shifts, lags, change, change_lag, least, score, change_score, out):  # noqa: C901 - a kernel
     """For each row the best (score, first day, lag, limit) over candidate days and lags, where it passes its limit; 0 otherwise."""
     slots = flat.shape[1] // days // groups
     profile = np.zeros((days, slots))
@@ -89,7 +91,7 @@ def _shifted(flat, mask, has_mask, rows, days, groups, shifts, lags, change, cha
 
 
 @njit(cache=True, nogil=True)
-def _profiles(flat, mask, has_mask, row, groups, shifts, profile, usable):
+def _profiles(flat, mask, has_mask, row, groups, shifts, profile, usable):  # noqa: C901 - a kernel
     """Fill the logarithmic profile of each local day, its mean taken out, and whether the day can be used."""
     days, slots = profile.shape
     wide = slots * groups
@@ -162,6 +164,8 @@ def _score(profile, usable, sums, count, weight, day, lag, least, needed, space)
         space[5, slot] = (sums[high, slot] - sums[day, slot]) / after
     _smooth(space[4], old)
     _smooth(space[5], new)
+    if _alike(old, new, lag) < LEAST_LIKENESS:
+        return -1.0
     gain_after = _direction(old, lag, weight, space[2], space[4])
     mean_after = 0.0
     for slot in range(slots):
@@ -178,6 +182,19 @@ def _score(profile, usable, sums, count, weight, day, lag, least, needed, space)
     if one <= needed:
         return -1.0
     return min(one, _standard(profile, usable, low, day, space[3], gain_before))
+
+
+@njit(cache=True, nogil=True)
+def _alike(old, new, lag):
+    """Correlation of the new mean profile with the old one moved."""
+    slots = len(old)
+    one = other = both = 0.0
+    for slot in range(slots):
+        here = old[(slot - lag) % slots]
+        one += here * here
+        other += new[slot] * new[slot]
+        both += here * new[slot]
+    return both / np.sqrt(one * other + 1e-12)
 
 
 @njit(cache=True, nogil=True)
