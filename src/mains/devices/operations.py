@@ -1,7 +1,7 @@
 """Writes: registering, installing and removing meters. The caller owns the transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from mains.base.problems import Problem
 from mains.base.sql import Statements
+from mains.devices.queries import Commissioning
 
 _sql = Statements("mains.devices", "operations.sql")
 
@@ -74,6 +75,13 @@ def install_meter(
     assert row is not None  # INSERT … RETURNING always answers
     conn.execute(_sql.set_status, {"meter_id": meter_id, "status": "active"})
     return row[0]
+
+
+def record_commissioning(conn: Connection, found: Commissioning) -> None:
+    """Keep what a test of an installed meter found."""
+    values = asdict(found)
+    values.pop("actor")
+    conn.execute(_sql.record_commissioning, values)
 
 
 def remove_meter(conn: Connection, *, meter_id: UUID, at: datetime) -> UUID:

@@ -10,6 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from mains.base.sql import Statements
+from mains.base.units import UNITS
 
 _sql = Statements("mains.metering", "queries.sql")
 
@@ -117,6 +118,11 @@ def channels_by_id(conn: Connection, channel_ids: Sequence[int]) -> list[Channel
     """Channels by key, in order of it; those that are not here are left out."""
     with conn.cursor(row_factory=class_row(Channel)) as cursor:
         return cursor.execute(_sql.channels_by_id, {"channels": list(channel_ids)}).fetchall()
+
+
+def in_unit(channel: Channel, unit: str) -> Decimal:
+    """What one raw step of a channel is in another unit of the same quantity."""
+    return channel.step * UNITS[channel.unit].factor / UNITS[unit].factor
 
 
 def batches_page(conn: Connection, *, before: int | None = None, limit: int = 100) -> list[Batch]:

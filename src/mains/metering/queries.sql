@@ -8,9 +8,9 @@ FROM metering.interval_blocks
 WHERE channel_id = ANY (%(channels)s) AND block_start > %(from_at)s - interval '24 hours' AND block_start < %(to_at)s
 GROUP BY interval_s, width, qual IS NOT NULL
 UNION ALL
-SELECT 0, 0::smallint, false, int8send(channel_id) || timestamptz_send(first_start) || int4send(interval_s) || int2send(utc_offset_min) || int2send(days) || payload
+SELECT 0, 0::smallint, false, int8send(channel_id) || timestamptz_send(first_day_at) || int4send(interval_s) || int2send(utc_offset_min) || int2send(days) || payload || payload_end
 FROM metering.closed_months
-WHERE channel_id = ANY (%(channels)s) AND first_start > %(from_at)s - interval '31 days' AND first_start < %(to_at)s AND first_start + days * interval '24 hours' > %(from_at)s;
+WHERE channel_id = ANY (%(channels)s) AND first_day_at > %(from_at)s - interval '31 days' AND first_day_at < %(to_at)s AND first_day_at + days * interval '24 hours' > %(from_at)s;
 
 -- name: packed_blocks_as_of
 -- The same, as the blocks stood at an instant: a replaced version where it was replaced later, nothing where the first version came later.
@@ -34,9 +34,9 @@ FROM (
 WHERE version > 1 OR EXISTS (SELECT FROM metering.ingest_batches i WHERE i.batch_id = then_current.batch_id AND i.finished_at <= %(as_of)s)
 GROUP BY interval_s, width, qual IS NOT NULL
 UNION ALL
-SELECT 0, 0::smallint, false, int8send(channel_id) || timestamptz_send(first_start) || int4send(interval_s) || int2send(utc_offset_min) || int2send(days) || payload
+SELECT 0, 0::smallint, false, int8send(channel_id) || timestamptz_send(first_day_at) || int4send(interval_s) || int2send(utc_offset_min) || int2send(days) || payload || payload_end
 FROM metering.closed_months
-WHERE channel_id = ANY (%(channels)s) AND first_start > %(from_at)s - interval '31 days' AND first_start < %(to_at)s AND first_start + days * interval '24 hours' > %(from_at)s;
+WHERE channel_id = ANY (%(channels)s) AND first_day_at > %(from_at)s - interval '31 days' AND first_day_at < %(to_at)s AND first_day_at + days * interval '24 hours' > %(from_at)s;
 
 -- name: replaced_since
 -- Blocks of channels that touch a stretch of time and have an older version that was replaced after an instant.
@@ -181,3 +181,9 @@ ORDER BY read_at;
 -- name: current_utility
 -- The utility of this transaction.
 SELECT identity.current_utility();
+
+-- name: first_and_last_index
+-- The first and the last figure of a dial in a stretch of time, its ends included.
+SELECT min(read_at), (array_agg(raw ORDER BY read_at))[1], max(read_at), (array_agg(raw ORDER BY read_at DESC))[1]
+FROM metering.register_reads
+WHERE channel_id = %(channel_id)s AND read_kind = 'index' AND is_current AND read_at BETWEEN %(from_at)s AND %(to_at)s;
