@@ -124,13 +124,13 @@ def duplicate(rng: np.random.Generator, homes: Homes) -> Faulty:
 
 
 def swapped(rng: np.random.Generator, homes: Homes) -> Faulty:
-    """Two households exchange everything from a day on, registers too, for a fortnight, to the end of the window."""
+    """Two households exchange everything from a day on, registers too, for three weeks, to the end of the window."""
     n, length, _ = homes.values.shape
     order = rng.permutation(n)
     other = np.arange(n)
     other[order[: n // 2 * 2 : 2]], other[order[1 : n // 2 * 2 : 2]] = order[1 : n // 2 * 2 : 2], order[: n // 2 * 2 : 2]
     day = np.zeros(n, dtype=np.int64)
-    day[:] = length - 14 - rng.integers(0, 4, n)
+    day[:] = length - 21 - rng.integers(0, 4, n)
     day = np.minimum(day, day[other])
     values, dial = homes.values.copy(), homes.dial.copy()
     for i in range(n):

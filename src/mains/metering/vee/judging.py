@@ -16,9 +16,10 @@ from mains.base.sql import Statements
 from mains.metering.load import as_instant
 from mains.metering.model import MISSING, Quality
 from mains.metering.vee.engine import RuleSet, run
+from mains.metering.vee.explaining import in_words
 from mains.metering.vee.known import Known
 from mains.metering.vee.marking import days_of, mark
-from mains.metering.vee.model import DAY, Finding, Findings
+from mains.metering.vee.model import DAY, Findings
 from mains.metering.vee.reconciling import UNSETTLED, Found, Reconciled, Standing, reconcile
 from mains.metering.vee.rules import BY_NAME, BY_NUMBER
 from mains.metering.vee.touched import Piece
@@ -130,29 +131,11 @@ def _in_words(findings: Findings, loaded: Loaded) -> list[Found]:
         made.append(
             Found(
                 number=number, channel_id=int(window.channel_ids[each.row]), rule_number=each.rule, rule_name=rule.name, from_s=begin, to_s=end, severity=each.severity,
-                measured=_finite(each.measured), limit=_finite(each.limit), finding=in_words(each, rule.title, intervals=each.last - each.first),
+                measured=_finite(each.measured), limit=_finite(each.limit), finding=in_words(each, window),
                 is_marked=bool(findings.marks[number]),
             )
         )  # fmt: skip
     return made
-
-
-def in_words(each: Finding, title: str, *, intervals: int) -> str:
-    """A finding as one sentence with its figures.
-
-    >>> in_words(Finding(rule=9, row=0, first=3, last=4, severity="failure", measured=12.5, limit=1.8), "Highest against third highest", intervals=1)
-    'Highest against third highest: 12.5 where the limit is 1.8, over 1 interval'
-    """
-    over = f"over {intervals:,} interval{'' if intervals == 1 else 's'}"
-    if not isfinite(each.measured):
-        return f"{title}: {over}"
-    limit = f" where the limit is {_figure(each.limit)}" if isfinite(each.limit) else ""
-    return f"{title}: {_figure(each.measured)}{limit}, {over}"
-
-
-def _figure(value: float) -> str:
-    """A figure to six digits, whole ones whole."""
-    return f"{value:,.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:,.6g}"
 
 
 def _finite(value: float) -> float | None:

@@ -11,9 +11,12 @@ LEAST_CONTEXT = 10
 _QUANTILES = (0.03, 0.1, 0.21, 0.33, 0.46, 0.58, 0.71, 0.83, 0.94)
 _CHANGES = (0.1, 0.25, 0.42, 0.63, 0.84)
 _PARTS = 8
-_MOST_PAIRED = 600
-MARKS = len(_QUANTILES) + 1 + len(_CHANGES) + _PARTS
-"""Figures that mark a day: quantiles and peak of its intervals, quantiles of the changes between neighbours, means of each three hours; logarithms of raw steps."""
+_MOST_PAIRED = 2000
+_NIGHT = (0.1, 0.5, 0.9)
+"""Shares of the lowest and highest of the first five hours."""
+MARKS = len(_QUANTILES) + 2 + len(_CHANGES) + _PARTS + 2 * len(_NIGHT)
+"""Figures that mark a day: quantiles and peak of its intervals, quantiles of the changes between neighbours, means of each three hours, and
+quantiles of the first five hours; logarithms of raw steps."""
 
 
 def scale_change(scene: Scene, limits: Limits) -> Found:
@@ -118,9 +121,9 @@ def _judged(totals, peaks, kept, at, lead, base, low, has_base, factor):
 def swapped_meters(scene: Scene, limits: Limits) -> Found:
     """Two channels that exchanged what they are: the days after fit the other's days before, and not the own ones.
 
-    Every day leaves `MARKS` figures. The distance of two stretches of days is the mean over the marks of their squared difference over its variance, capped. A channel whose own
-    distance, before to after, is over `own` on some day is held against every other one that changed on that day: for both, the logarithm of the own over the crossed distance
-    must pass `score`. A channel that changed by more than `alone` but fits no other is remarked on: somebody may have moved. `subject` is the other's row.
+    Every day leaves `MARKS` figures. The distance of two stretches of days is the mean over the marks of log(1 + squared difference of means / its variance). Channels whose own
+    distance, before to after, is over `own` on some day are held against one another: their own distances less the crossed ones, summed of both, must pass `score`, and each must
+    be nearer crossed than own. A channel that changed by more than `alone` but fits no other is remarked on: somebody may have moved. `subject` is the other's row.
     """
     window = scene.window
     least = int(limits["days"].min(initial=10**6))
@@ -140,8 +143,9 @@ def swapped_meters(scene: Scene, limits: Limits) -> Found:
         if len(rows) > _MOST_PAIRED:
             rows = np.sort(rows[np.argsort(-own[rows, at], kind="stable")[:_MOST_PAIRED]])
         if len(rows) > 1:
-            for one, other, score in _pairs(rows, before[rows, at], after[rows, at], counts[rows, at], own[rows, at], float(limits["drift"].max())):
-                if score > limits["score"][one] and score > best.get(one, (0.0,))[0]:
+            others, scores = _pairs(rows, before[rows, at], after[rows, at], own[rows, at], float(limits["score"].min()), float(limits["drift"].max()))
+            for one, other, score in zip(rows.tolist(), others.tolist(), scores.tolist(), strict=True):
+                if other >= 0 and score > max(limits["score"][one], best.get(one, (0.0,))[0]):
                     best[one] = (score, other, int(days[at]))
     parts = [_named(scene, best, limits)]
     alone = np.flatnonzero((top > limits["alone"]) & ~np.isin(np.arange(window.channels), list(best)))
@@ -181,6 +185,11 @@ def marks_of(scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         columns += [changes[..., i - 2 : i + 3].mean(axis=2) + 1 for i in steps]
         width = slots // _PARTS
         columns += list(np.moveaxis(values[..., : width * _PARTS].reshape(*values.shape[:2], _PARTS, width).mean(axis=3), 2, 0) + 2)
+        night = np.sort(values[..., : slots * 5 // 24], axis=2)
+        columns += [night[..., round(q * (night.shape[2] - 1))] + 1.0 for q in _NIGHT]
+        night = np.sort(np.abs(np.diff(values[..., : slots * 5 // 24], axis=2)), axis=2)
+        columns += [night[..., round(q * (night.shape[2] - 1))] + 1.0 for q in _NIGHT]
+        columns.append(ranked[..., 0] + 1.0)
         out[part] = np.log(np.stack(columns, axis=2))
     return out, usable
 
@@ -196,12 +205,12 @@ def _sides(marks, usable, totals, days, drift, least, before, after, counts, own
             counts[row, at, 0] = _side(marks, usable, totals, row, low, day, before[row, at])
             counts[row, at, 1] = _side(marks, usable, totals, row, day, high, after[row, at])
             if counts[row, at, 0] >= least and counts[row, at, 1] >= least:
-                own[row, at] = _distance(after[row, at], counts[row, at, 1], before[row, at], counts[row, at, 0], drift)
+                own[row, at] = _distance(after[row, at], before[row, at], drift)
 
 
 @njit(cache=True, nogil=True)
 def _side(marks, usable, totals, row, first, last, out):
-    """Mean and variance of the marks over some days; answers how many days."""
+    """Mean of the marks over some days and the variance of that mean, larger where days resemble the day before; answers how many days."""
     width = marks.shape[2]
     there = usable[row, first:last]
     out[:] = 0
@@ -214,39 +223,58 @@ def _side(marks, usable, totals, row, first, last, out):
             count += 1
             for mark in range(width):
                 out[0, mark] += marks[row, day, mark]
-                out[1, mark] += marks[row, day, mark] ** 2
+    if count < 3:
+        return 0
     for mark in range(width):
-        out[0, mark] /= count
-        out[1, mark] = max(out[1, mark] / count - out[0, mark] ** 2, 0)
+        mean = out[0, mark] / count
+        spread = steps = 0.0
+        before = np.nan
+        pairs = 0
+        for day in range(first, last):
+            if usable[row, day] and totals[row, day] >= 0.5 * usual:
+                off = marks[row, day, mark] - mean
+                spread += off * off
+                if not np.isnan(before):
+                    steps += (off - before) ** 2
+                    pairs += 1
+                before = off
+        spread /= count - 1
+        alike = 1 - steps / pairs / 2 / spread if spread > 0 else 0.0
+        alike = min(max(alike, 0.0), 0.75)
+        out[0, mark] = mean
+        out[1, mark] = spread / count * (1 + alike) / (1 - alike)
     return count
 
 
 @njit(cache=True, nogil=True)
-def _distance(one, n_one, other, n_other, drift):
-    """Mean over the marks of the squared difference of means over its variance, each at most 40."""
+def _distance(one, other, drift):
+    """Mean over the marks of the logarithm of one and the squared difference of means over its variance: no single mark decides."""
     width = one.shape[1]
     total = 0.0
     for mark in range(width):
-        variance = (one[1, mark] + other[1, mark]) / 2 * (1 / n_one + 1 / n_other) * 1.3 + drift * drift
-        total += min((one[0, mark] - other[0, mark]) ** 2 / variance, 40.0)
+        variance = one[1, mark] + other[1, mark] + drift * drift
+        total += np.log1p((one[0, mark] - other[0, mark]) ** 2 / variance)
     return total / width
 
 
 @njit(cache=True, nogil=True)
-def _pairs(rows, before, after, counts, own, drift):
-    """For each of the rows the one that fits it best when both are exchanged: row, other row, score."""
-    n = len(rows)
-    out = []
+def _pairs(rows, before, after, own, score, drift):
+    """For each of the rows the one that fits it best when both are exchanged: other row, score; -1 where none passes. Pairs are given up as soon as they cannot pass any more."""
+    n, width = len(rows), before.shape[2]
+    fits, best = np.full(n, -1), np.zeros(n)
     for i in range(n):
-        best, fits = -1.0e9, -1
-        for j in range(n):
-            if i != j:
-                score = np.log(own[i] / (_distance(after[i], counts[i, 1], before[j], counts[j, 0], drift) + 0.1))
-                if score > best:
-                    score = min(score, np.log(own[j] / (_distance(after[j], counts[j, 1], before[i], counts[i, 0], drift) + 0.1)))
-                if score > best:
-                    best, fits = score, j
-        out.append((rows[i], rows[fits], best))
-    return out
-
-
+        for j in range(i + 1, n):
+            most = (own[i] + own[j] - score) * width
+            one = other = 0.0
+            for mark in range(width - 1, -1, -1):
+                if one + other > most:
+                    break
+                one += np.log1p((after[i, 0, mark] - before[j, 0, mark]) ** 2 / (after[i, 1, mark] + before[j, 1, mark] + drift * drift))
+                other += np.log1p((after[j, 0, mark] - before[i, 0, mark]) ** 2 / (after[j, 1, mark] + before[i, 1, mark] + drift * drift))
+            reached = own[i] + own[j] - (one + other) / width
+            if reached > score and one < own[i] * width and other < own[j] * width:
+                if reached > best[i]:
+                    fits[i], best[i] = rows[j], reached
+                if reached > best[j]:
+                    fits[j], best[j] = rows[i], reached
+    return fits, best

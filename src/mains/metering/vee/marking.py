@@ -16,7 +16,8 @@ from mains.metering.load import as_instant
 _sql = Statements("mains.metering.vee", "operations.sql")
 _blocks = Statements("mains.metering", "operations.sql")
 
-SOURCE = "validation"
+VALIDATION, ESTIMATION, EDITING = "validation", "estimation", "editing"
+"""Sources of the deliveries that validation makes itself."""
 
 
 def mark(
@@ -37,13 +38,31 @@ def mark(
         return None
     blocks = blocks.where(same)
     conn.execute(_sql.give_reason, {"reason": reason})
-    batch_id = open_delivery(conn, source=SOURCE, form="vee", at=at, words=f"{reason} {asked['first']}")
+    batch_id = open_delivery(conn, source=VALIDATION, form="vee", at=at, words=f"{reason} {asked['first']}")
     conn.execute(_blocks.create_replacements)
     store.copy_blocks(conn, [blocks], utility_id=utility_id, batch_id=batch_id, table=sql.Identifier("pg_temp", "replacing_blocks"))
     conn.execute(_blocks.replace_blocks, {"first": first, "last": last})
     conn.execute(_blocks.drop_replacements)
     close_delivery(conn, batch_id=batch_id, found=changed, accepted=changed, changed=changed, at=at)
     return batch_id
+
+
+def put_in(conn: Connection, *, utility_id: UUID, blocks: Blocks, source: str, at: datetime, reason: str) -> tuple[int, store.Stored]:
+    """Store values that were estimated or typed on the idempotent path, as a delivery of their own with its reason; its number, and what was stored.
+
+    The months must be there (`operations.ensure_partitions`).
+    """
+    conn.execute(_sql.give_reason, {"reason": reason})
+    batch_id = open_delivery(conn, source=source, form="edit" if source == EDITING else "vee", at=at, words=f"{reason} {blocks.raw_sum} {len(blocks)}")
+    store.open_staging(conn)
+    store.stage(conn, [blocks], utility_id=utility_id, batch_id=batch_id)
+    stored = store.merge_staged(conn, utility_id=utility_id, batch_id=batch_id)
+    lost = sum(refusal.raw_sum for refusal in stored.refusals)
+    found = blocks.readings
+    close_delivery(
+        conn, batch_id=batch_id, found=found, accepted=found - stored.refused, new=stored.new, changed=stored.changed, at=at, raw_sum=blocks.raw_sum - lost
+    )
+    return batch_id, stored
 
 
 def open_delivery(conn: Connection, *, source: str, form: str, at: datetime, words: str) -> int:

@@ -224,7 +224,7 @@ def _judge_piece(database: Database, actor: Actor, piece: Piece, known: Known, b
 
 def _estimate(database: Database, actor: Actor, numbers: list[int], *, at: datetime) -> int:
     """Fill the gaps that these deliveries left, where the utility wants that done without asking; how many readings."""
-    from mains.metering.vee.estimates import estimate_exceptions  # it stands on what runs here
+    from mains.metering.vee.filling import estimate_exceptions  # it stands on what runs here
 
     wanted = queries.Wanted(statuses=("open",), rule_name="gap", batch_id=numbers[-1])
     with database.transaction(actor=actor) as conn:

@@ -14,6 +14,7 @@ _HOLE = np.int32(MISSING)
 MOST_SLOTS = 96
 LEAST_LIKENESS = 0.38
 """Correlation that the moved profile must reach with the new one: a house that stands empty has none worth the name."""
+NO_SCORE = -99.0
 BACK, AHEAD = 28, 21
 """Days before and after a change that are compared, at most."""
 
@@ -49,7 +50,7 @@ def clock_shift(scene: Scene, limits: Limits) -> Found:
     flat = np.ascontiguousarray(window.values).reshape(window.channels, -1)
     rows = np.flatnonzero(window.is_due.any(axis=1))
     _shifted(flat, mask, has_mask, rows, window.days, groups, shifts, lags, change, change_lag, limits["days"], limits["score"], limits["change_score"], out)
-    hit = np.flatnonzero(out[:, 0] > 0)
+    hit = np.flatnonzero(out[:, 2] != 0)
     hit = hit[[bool(window.is_due[row, int(out[row, 1]) :].any()) for row in hit]]
     lag = out[hit, 2] * groups
     first = out[hit, 1].astype(np.int64) * window.slots
@@ -78,15 +79,15 @@ def _shifted(flat, mask, has_mask, rows, days, groups, shifts, lags, change, cha
         if change >= 0:
             for day in range(max(change, 1), min(change + 2, days)):
                 for lag in (change_lag, -change_lag):
-                    found_score = _score(profile, usable, sums, count, weight, day, lag, least[row], change_score[row], space)
-                    if found_score > change_score[row] and found_score > out[row, 0]:
+                    found_score = _score(profile, usable, sums, count, weight, day, lag, least[row], True, space)
+                    if found_score > change_score[row] and (out[row, 2] == 0 or found_score > out[row, 0]):
                         out[row, 0], out[row, 1], out[row, 2], out[row, 3] = found_score, day, lag, change_score[row]
         for day in range(1, days):
             if day % 2 == 0 or count[day] < least[row] or count[days] - count[day] < least[row]:
                 continue
             for lag in lags:
-                found_score = _score(profile, usable, sums, count, weight, day, lag, least[row], score[row], space)
-                if found_score > score[row] and found_score > out[row, 0]:
+                found_score = _score(profile, usable, sums, count, weight, day, lag, least[row], False, space)
+                if found_score > score[row] and (out[row, 2] == 0 or found_score > out[row, 0]):
                     out[row, 0], out[row, 1], out[row, 2], out[row, 3] = found_score, day, lag, score[row]
 
 
@@ -151,37 +152,36 @@ def _weights(profile, usable, mean, weight):
 
 
 @njit(cache=True, nogil=True)
-def _score(profile, usable, sums, count, weight, day, lag, least, needed, space):
-    """The smaller of both sides' mean gain over its standard error; -1 where a side is too short or the mean profiles gain nothing."""
+def _score(profile, usable, sums, count, weight, day, lag, least, pooled, space):
+    """The smaller of both sides' mean gain over its standard error, or the mean of both where `pooled`; `NO_SCORE` where a side is too short or nothing is gained."""
     days, slots = profile.shape
     low, high = max(0, day - BACK), min(days, day + AHEAD)
     before, after = count[day] - count[low], count[high] - count[day]
     if before < least or after < least:
-        return -1.0
+        return NO_SCORE
     old, new = space[0], space[1]
     for slot in range(slots):
         space[4, slot] = (sums[day, slot] - sums[low, slot]) / before
         space[5, slot] = (sums[high, slot] - sums[day, slot]) / after
     _smooth(space[4], old)
     _smooth(space[5], new)
-    if _alike(old, new, lag) < LEAST_LIKENESS:
-        return -1.0
+    if _alike(old, new, lag) < LEAST_LIKENESS and not pooled:
+        return NO_SCORE
     gain_after = _direction(old, lag, weight, space[2], space[4])
     mean_after = 0.0
     for slot in range(slots):
         mean_after += space[2, slot] * (sums[high, slot] - sums[day, slot]) / after
-    if mean_after <= gain_after:
-        return -1.0
+    if mean_after <= gain_after and not pooled:
+        return NO_SCORE
     gain_before = _direction(new, -lag, weight, space[3], space[4])
     mean_before = 0.0
     for slot in range(slots):
         mean_before += space[3, slot] * (sums[day, slot] - sums[low, slot]) / before
-    if mean_before <= gain_before:
-        return -1.0
+    if mean_before <= gain_before and not pooled:
+        return NO_SCORE
     one = _standard(profile, usable, day, high, space[2], gain_after)
-    if one <= needed:
-        return -1.0
-    return min(one, _standard(profile, usable, low, day, space[3], gain_before))
+    other = _standard(profile, usable, low, day, space[3], gain_before)
+    return (one + other) / 2 if pooled else min(one, other)
 
 
 @njit(cache=True, nogil=True)
