@@ -64,8 +64,8 @@ def load_spans(conn: Connection, exceptions: list[VeeException], *, around_days:
     days = [[(int(at.timestamp()) + shift) // DAY for at in (each.from_at, each.to_at)] for each in exceptions]
     first, last = min(begin for begin, _ in days), max(end for _, end in days)
     piece = Piece(
-        interval_s=channel.interval_s, utc_offset_min=channel.utc_offset_min, channel_ids=ids, first_day=first * DAY - shift, is_due=np.ones((len(ids), last - first + 1), dtype=bool),
-        siblings_here=np.ones(len(ids), dtype=np.int16), rules=0,
+        interval_s=channel.interval_s, utc_offset_min=channel.utc_offset_min, channel_ids=ids, first_day=first * DAY - shift,
+        is_due=np.ones((len(ids), last - first + 1), dtype=bool), siblings_here=np.ones(len(ids), dtype=np.int16), rules=0,
     )  # fmt: skip
     reach = as_instant(piece.first_day - around_days * DAY), as_instant(piece.first_day + (last - first + 1 + around_days) * DAY)
     known = known_channels(conn, ids, from_at=reach[0], to_at=reach[1])
