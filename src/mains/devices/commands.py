@@ -194,7 +194,7 @@ def _check(conn: Connection, meter: queries.Meter, kind: Kind, *, at: datetime) 
         raise UnableToCommandMeter(f"meter {meter.meter_number} is of a type without a switch", cure="send somebody, or exchange it for one that has a switch")
     waiting = [each for each in commands(conn, at=at, meter_id=meter.meter_id) if each.command_kind in SWITCHING and each.command_status in OPEN]
     if waiting:
-        cure = f"wait for it, or take it back: mains meters command cancel {waiting[0].command_id}"
+        cure = f"wait for it, or take it back: mains meters cancel {waiting[0].command_id}"
         raise UnableToCommandMeter(f"meter {meter.meter_number} has a {waiting[0].command_kind} that is {waiting[0].command_status}", cure=cure)
     state = conn.execute(_sql.state_of_switch, {"meter_id": meter.meter_id}).fetchone()
     if (state[0] if state else "connected") == SWITCHING[kind]:

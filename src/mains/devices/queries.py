@@ -194,6 +194,38 @@ def meters_by_number(conn: Connection, numbers: Sequence[str]) -> dict[str, Mete
         return {meter.meter_number: meter for meter in cursor.execute(_sql.meters_by_number, {"numbers": list(numbers)})}
 
 
+def meter(conn: Connection, meter_id: UUID) -> Meter:
+    """One meter by its key.
+
+    Raises:
+        NotFound: there is none here.
+    """
+    with conn.cursor(row_factory=class_row(Meter)) as cursor:
+        found = cursor.execute(_sql.meter_by_id, {"meter_id": meter_id}).fetchone()
+    if found is None:
+        raise NotFound(f"there is no meter {meter_id} here", cure="see GET /v1/meters")
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterHistory:
+    """A meter with all that happened to it: where it hung, its steps, its tests, and how its switch stood."""
+
+    meter: Meter
+    installations: list[Installation]
+    steps: list[MeterStep]
+    commissionings: list[Commissioning]
+    service_states: list[ServiceState]
+
+
+def history_of(conn: Connection, found: Meter) -> MeterHistory:
+    """A meter with all that happened to it, each list in order of time."""
+    return MeterHistory(
+        meter=found, installations=installations_of(conn, [found.meter_id]), steps=steps_of(conn, found.meter_id), commissionings=commissionings_of(conn, found.meter_id),
+        service_states=service_states_of(conn, found.meter_id),
+    )  # fmt: skip
+
+
 def meters_page(conn: Connection, *, after: str = "", status: str | None = None, limit: int = 100) -> list[Meter]:
     """At most `limit` meters in order of their numbers, after one number; of one status where it is given."""
     with conn.cursor(row_factory=class_row(Meter)) as cursor:

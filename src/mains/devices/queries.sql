@@ -3,6 +3,10 @@
 SELECT meter_id, meter_number, commodity, manufacturer, model, dial_digits, meter_status, registered_by, meter_model_id
 FROM devices.meters WHERE meter_number = ANY (%(numbers)s);
 
+-- name: meter_by_id
+-- One meter.
+SELECT meter_id, meter_number, commodity, manufacturer, model, dial_digits, meter_status, registered_by, meter_model_id FROM devices.meters WHERE meter_id = %(meter_id)s;
+
 -- name: meters_page
 -- Meters in order of their numbers, after one; of one status where it is given.
 SELECT meter_id, meter_number, commodity, manufacturer, model, dial_digits, meter_status, registered_by, meter_model_id

@@ -7,18 +7,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from itertools import chain
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
 
+from mains.base.db import Database
 from mains.base.http import ActingNow, BodyTooLarge, InTransaction, NotAllowed, Paging, RequestNotUnderstood
 from mains.base.paging import Page
 from mains.base.problems import NotFound, Problem
-from mains.metering import exporting, formats, importing, queries, sums
+from mains.metering import exporting, formats, importing, meters_api, queries, sums
+from mains.metering.exporting import files
+from mains.metering.exporting.selecting import chosen
 from mains.metering.model import ParsedFile
 
 router = APIRouter(prefix="/v1", tags=["metering"])
+router.include_router(meters_api.router)
 
 LARGEST_BODY = 4 << 20
 """Bytes of readings that one request may bring; longer ones go by `mains readings import`."""
@@ -163,6 +170,37 @@ def sums_of_channel(
     zone = ZoneInfo(queries.zone_of_utility(conn))
     edges = sums.edges_between(from_at, to_at, width=width, zone=zone)
     return ChannelSums(channel=found[0], width=width, timezone=zone.key, sums=sums.sums(conn, found[0], edges))
+
+
+@router.get("/readings.{format}", response_class=StreamingResponse)
+def download(
+    request: Request,
+    actor: ActingNow,
+    format: Literal["espi", "csv", "parquet", "arrow"],  # noqa: A002 - the word of the command line
+    from_at: Annotated[datetime, Query(description="First instant, with its offset")],
+    to_at: Annotated[datetime, Query(description="End, exclusive, with its offset")],
+    service_point: Annotated[str | None, Query(max_length=100)] = None,
+    account: Annotated[str | None, Query(max_length=100)] = None,
+    meter: Annotated[str | None, Query(max_length=100)] = None,
+    channel: int | None = None,
+) -> StreamingResponse:
+    """Readings of a service point, an account, a meter or a channel that start in [from_at, to_at), as a file: Green Button (espi), CSV, Parquet or an Arrow stream."""
+    if from_at.tzinfo is None or to_at.tzinfo is None:
+        raise RequestNotUnderstood("an instant without its offset could mean several", cure="write 2026-07-01T00:00:00-05:00")
+    if sum(each is not None for each in (service_point, account, meter, channel)) != 1:
+        raise RequestNotUnderstood("it is not said whose readings are meant", cure="name one of service_point, account, meter or channel")
+    database: Database = request.app.state.database
+
+    def body() -> Iterator[bytes]:
+        with database.transaction(actor=actor) as conn:
+            stretches = chosen(conn, service_point=service_point, account=account, meter=meter, channel=channel, from_at=from_at, to_at=to_at)
+            zone = ZoneInfo(queries.zone_of_utility(conn))
+            yield from (piece for piece, _ in files.pieces(conn, stretches, format=format, zone=zone, at=datetime.now(UTC)))
+
+    found = body()
+    first = next(found)  # what is wrong is answered as a problem, not in the middle of a file
+    headers = {"content-disposition": f'attachment; filename="readings.{files.ENDINGS[format]}"'}
+    return StreamingResponse(chain([first], found), media_type=files.FORMATS[format], headers=headers)
 
 
 @router.get("/ingest-batches")

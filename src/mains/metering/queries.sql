@@ -187,3 +187,9 @@ SELECT identity.current_utility();
 SELECT min(read_at), (array_agg(raw ORDER BY read_at))[1], max(read_at), (array_agg(raw ORDER BY read_at DESC))[1]
 FROM metering.register_reads
 WHERE channel_id = %(channel_id)s AND read_kind = 'index' AND is_current AND read_at BETWEEN %(from_at)s AND %(to_at)s;
+
+-- name: last_reads
+-- The last figure of each dial.
+SELECT DISTINCT ON (channel_id) channel_id, read_at, raw, quality FROM metering.register_reads
+WHERE channel_id = ANY (%(channels)s) AND read_kind = 'index' AND is_current
+ORDER BY channel_id, read_at DESC;
