@@ -17,6 +17,8 @@ from mains.base import server
 from mains.base.db import Database
 from mains.devices import operations as devices
 from mains.metering import checks, exporting, importing, operations, queries, store
+from mains.metering.exporting.selecting import of_channels
+from mains.metering.exporting.spans import spans
 from mains.metering.importing import NoSuchFile, import_files
 from mains.metering.load import load
 from mains.metering.model import MISSING
@@ -298,7 +300,7 @@ def test_what_is_exported_comes_back_as_it_was(database, staff, tmp_path):
     (channel,) = add_channels(database, staff, numbers=["OUT-1"])
     run(database, staff, csv_file(tmp_path, "OUT-1", [5, 7, 9], quality="estimated"))
     with database.transaction(actor=staff) as conn, (tmp_path / "out.csv").open("w") as file:
-        rows = exporting.readings(conn, queries.channels_by_id(conn, [channel]), JULY, JULY + timedelta(days=1))
+        rows = spans(conn, of_channels(queries.channels_by_id(conn, [channel]), JULY, JULY + timedelta(days=1)))
         assert exporting.write_csv(file, rows, ZoneInfo("America/Chicago")) == 3
 
     again = run(database, staff, tmp_path / "out.csv")

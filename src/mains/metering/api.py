@@ -10,7 +10,6 @@ from decimal import Decimal
 from itertools import chain
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse

@@ -16,6 +16,8 @@ from mains.base.problems import NotFound, Problem
 from mains.base.terminal import PROBLEM, Json, answer, say, table
 from mains.identity.acting import Utility, acting
 from mains.metering import exporting, formats, importing, push_cli, queries
+from mains.metering.exporting import files as export_files
+from mains.metering.exporting.selecting import chosen
 from mains.metering.formats import csv_map
 from mains.metering.queries import Channel
 
@@ -95,28 +97,34 @@ def export(
     *,
     from_: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M%z"], help="First instant, local.")],
     to: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M%z"], help="End, exclusive, local.")],
-    channel: Annotated[int | None, typer.Option(help="Key of a channel.")] = None,
+    service_point: Annotated[str | None, typer.Option(help="Number of a service point: what its meters measured while they hung there.")] = None,
+    account: Annotated[str | None, typer.Option(help="Number of an account: what was measured for it.")] = None,
     meter: Annotated[str | None, typer.Option(help="Number of a meter.")] = None,
-    account: Annotated[str | None, typer.Option(help="Number of an account.")] = None,
+    channel: Annotated[int | None, typer.Option(help="Key of a channel.")] = None,
+    format: Annotated[str, typer.Option(help=f"One of {', '.join(export_files.FORMATS)}.")] = "csv",  # noqa: A002 - the option's name
     output: Annotated[Path | None, typer.Option(help="File to write; else the output of the command.")] = None,
     utility: Utility = None,
     as_json: Json = False,
 ) -> None:
-    """Write readings as CSV, one a line, as the long layout that import reads."""
+    """Write readings as Green Button, CSV, Parquet or an Arrow stream; import reads the first three back to the same readings."""
+    _one_of("--format", format, tuple(export_files.FORMATS))
+    if sum(each is not None for each in (service_point, account, meter, channel)) != 1:
+        raise UnknownChoice("it is not said whose readings are meant", cure="name one of --service-point, --account, --meter or --channel")
     who = acting(utility)
     with who.database.transaction(actor=who.actor) as conn:
-        channels = _channels(conn, channel=channel, meter=meter, account=account)
         zone = ZoneInfo(queries.zone_of_utility(conn))
-        rows = exporting.readings(conn, channels, _local(from_, zone), _local(to, zone))
+        stretches = chosen(conn, service_point=service_point, account=account, meter=meter, channel=channel, from_at=_local(from_, zone), to_at=_local(to, zone))
+        found = export_files.pieces(conn, stretches, format=format, zone=zone, at=datetime.now(UTC))
         if output is None and not as_json:
-            exporting.write_csv(sys.stdout, rows, zone)
+            export_files.write(sys.stdout.buffer, found)
+            sys.stdout.flush()
             return
         if output is None:
-            answer([reading.as_row(zone) for reading in rows], as_json=True, text="")
+            answer([reading.as_row(zone) for reading in exporting.of_stretches(conn, stretches)], as_json=True, text="")
             return
-        with output.open("w", encoding="utf-8", newline="") as file:
-            count = exporting.write_csv(file, rows, zone)
-    answer({"file": output, "readings": count}, as_json=as_json, text=f"wrote {count:,} readings to {output}")
+        with output.open("wb") as file:
+            count = export_files.write(file, found)
+    answer({"file": output, "format": format, "readings": count}, as_json=as_json, text=f"wrote {count:,} readings to {output}")
 
 
 @app.command()
