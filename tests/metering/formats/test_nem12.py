@@ -77,7 +77,7 @@ def test_a_variable_day_whose_400_records_do_not_cover_it_is_refused(ranges):
         (a_day(values=["9" * 30, "99999999", *FLAT[2:]]), {"absurd-value": 2}),
         (a_day(values=["1.1234567", *FLAT[1:]]), {"finer-than-storable": 1}),
         (a_day().replace(b"100,NEM12", b"200,x"), {"missing-header": 48}),
-        (a_day().replace(b"\n200,", b"\n500,"), {"orphan-record": 48}),
+        (a_day().replace(b"\n200,", b"\n500,"), {"orphan-record": 49}),
         (a_day() + b"300,20250302," + b",".join([b"1"] * 48) + b",A,,,,\n", {"record-after-end": 48}),
         (a_day().replace(b"\n300", b"\n301"), {"unknown-record": 48}),
         (a_day(end=""), {"truncated-file": 0}),
@@ -173,9 +173,17 @@ def test_broken_files_are_refused_with_the_reason(real):
     }
 
 
-def test_accumulated_reads_are_refused_by_name(real):
-    for file in (real / "nem13").iterdir():
-        for part in parse(file):
-            assert part.format == "nem13"
-            assert part.found == part.quarantined > 0
-            assert codes(part).keys() == {"unsupported-format"}
+def test_what_a_500_record_says_the_register_showed_is_a_read_of_its_dial():
+    data = a_day(end="") + b"500,O,SO1,20250302093000,001123.5\n900\n"
+    part = read_one(data)
+    (index,) = part.index_reads
+    assert (index.key.register, index.value, index.pow10, index.at, index.line) == ("E1", 1_123_500, 0, 1740871800, 4)
+    assert part.found == 49
+
+    assert codes(read_one(data.replace(b"20250302093000", b"2025-03-02"))) == {"bad-time": 1}
+    assert codes(read_one(data.replace(b"001123.5", b"1e5"))) == {"not-a-number": 1}
+
+
+def test_an_agreed_substitute_is_an_edit_and_an_unknown_method_is_refused():
+    assert set(read_one(a_day(flag="S16")).channels[0].quality.tolist()) == {Quality.EDITED}
+    assert codes(read_one(a_day(flag="E99"))) == {"bad-quality": 48}

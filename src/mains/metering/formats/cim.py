@@ -75,6 +75,7 @@ def parse(source: Source, *, timezone: str | None = None, limits: Mapping[str, f
             has_root |= name == "MeterReadings"
             if event == "start":
                 if name == "MeterReading":
+                    _refuse_loose(held, gathering)
                     held = _Held(line=element.sourceline or 0)
                 continue
             if name == "MeterReading":
@@ -89,13 +90,18 @@ def parse(source: Source, *, timezone: str | None = None, limits: Mapping[str, f
         report(error, gathering.findings, held.count)
         yield gathering.part()
         return
-    if held.count:
-        gathering.refuse("missing-meter", "readings outside a MeterReading", line=held.line, count=held.count)
+    _refuse_loose(held, gathering)
     if not has_root:
         gathering.findings.add("unknown-format", "the document holds no MeterReadings", line=1)
     elif not gathering.found and gathering.number == 1:
         gathering.findings.add("empty-file", "the document holds no reading", line=1)
     yield gathering.part()
+
+
+def _refuse_loose(held: _Held, gathering: Gathering) -> None:
+    """Refuse the readings that stand in no MeterReading of their own."""
+    if held.count:
+        gathering.refuse("missing-meter", "readings outside a MeterReading, or in one that holds another", line=held.line, count=held.count)
 
 
 def _hold(name: str, element: Any, held: _Held) -> int:

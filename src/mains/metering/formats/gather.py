@@ -29,6 +29,8 @@ _INSTANT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII
 )  # fmt: skip
 _DIGITS = 18
+_LONGEST = 10 * 366 * 86_400
+_LONGEST = 10 * 366 * 86_400
 
 NUMBER_FAULTS = {
     NOT_A_NUMBER: ("not-a-number", "a value that is no plain decimal"),
@@ -167,6 +169,12 @@ class Gathering:
             return
         if not FIRST <= start < LATEST:
             self.refuse("bad-time", "a time before 1900 or after 2200", line=line)
+            return
+        if length > _LONGEST:
+            self.refuse("bad-period", f"a stretch of {length} s: more than ten years", line=line)
+            return
+        if length > _LONGEST:
+            self.refuse("bad-period", f"a stretch of {length} s: more than ten years", line=line)
             return
         number = self._streams.setdefault(stream, len(self._streams))
         columns.add(stream=number, interval=length, start=start, mantissa=mantissa, exponent=exponent + shift, quality=quality, line=line)

@@ -83,6 +83,7 @@ def _xml(source: Source, zone: ZoneInfo, gathering: Gathering) -> Iterator[Parse
             has_root |= name == ROOT
             if event == "start":
                 if name == "Series":
+                    _refuse_loose(series, gathering)
                     kind = text_of(element.getparent(), "type") if kind is None else kind
                     series = _Series(line=element.sourceline or 0)
                 continue
@@ -101,12 +102,17 @@ def _xml(source: Source, zone: ZoneInfo, gathering: Gathering) -> Iterator[Parse
     except (DoctypeError, Malformed) as error:
         report(error, gathering.findings, series.count)
         return
-    if series.count:
-        gathering.refuse("missing-element", "points outside a Series", line=series.line, count=series.count)
+    _refuse_loose(series, gathering)
     if not has_root:
         gathering.findings.add("unknown-format", f"the document is no {ROOT}", line=1)
     elif not gathering.found and gathering.number == 1:
         gathering.findings.add("empty-file", "the document holds no point", line=1)
+
+
+def _refuse_loose(series: _Series, gathering: Gathering) -> None:
+    """Refuse the points that stand in no Series of their own."""
+    if series.count:
+        gathering.refuse("missing-element", "points outside a Series, or in one that holds another", line=series.line, count=series.count)
 
 
 def _maybe(element: Any, name: str) -> str | None:

@@ -97,9 +97,9 @@ def _of_lines(source: Source, reading: _Reading) -> Iterator[ParsedFile]:
             if found is None:
                 _refuse_whole("malformed-frame", "a line that is no time and frame in hexadecimal", reading)
                 continue
-            noted = instant(found[1].decode()) if found[1] else None
+            noted = instant(found[1].decode(errors="replace")) if found[1] else None
             if found[1] and (noted is None or noted[1] is None):
-                _refuse_whole("bad-time", f"the time {found[1][:40].decode()!r} is no ISO 8601 time with its offset", reading)
+                _refuse_whole("bad-time", f"the time {found[1][:40].decode(errors='replace')!r} is no ISO 8601 time with its offset", reading)
                 continue
             data = bytes.fromhex(found[2].decode())
             frames_held, _ = frames(data, at=0, is_last=True)

@@ -38,8 +38,8 @@ def elements(stream: BinaryIO, names: Sequence[str]) -> Iterator[tuple[str, str,
 
 
 def local(element: Any) -> str:
-    """The name of an element without its namespace."""
-    return etree.QName(element).localname
+    """The name of an element without its namespace, or without its prefix where that was never declared."""
+    return element.tag.rpartition("}")[2].rpartition(":")[2]
 
 
 def child(element: Any, name: str) -> Any:
