@@ -36,7 +36,11 @@ UNAUDITED = {
     "metering.closed_months": "moved blocks, audited by their batches; nobody changes them",
     "metering.reading_inbox": "readings in transit, audited by batch",
     "metering.push_keys": "an answer kept to be given again; its delivery is audited",
-    "metering.rollups": "derived from the readings",
+    "metering.rollup_days": "derived from the readings",
+    "metering.rollup_places": "a count of changes that are audited where they are made",
+    "metering.rollups_stale": "a list of work, derived from changes that are audited",
+    "metering.rollup_posted": "derived from the readings; empty outside of transactions",
+    "metering.rollup_postings": "derived from the readings; empty outside of transactions",
     "billing.bill_lines": "append-only; their bill is audited",
     "billing.bill_inputs": "append-only; their bill is audited",
     "payments.ledger_transactions": "append-only",
@@ -61,6 +65,7 @@ UNAUDITED = {
     "privacy.releases": "append-only",
     "privacy.dp_spends": "append-only",
     "integrations.exchanges": "append-only",
+    "integrations.sparkplug_births": "data from outside: what a device says of itself",
 }
 """Tables whose changes are not in the audit log."""
 
@@ -84,7 +89,7 @@ INSTANTS = SOURCE_NAMES | {
 DATES = SOURCE_NAMES | {"billing_period_end", "period_start", "period_end", "month_start"}
 """Names of local dates that do not end in _date: the ends of periods."""
 
-INGEST_TABLES = {"metering.interval_blocks", "metering.reading_inbox"}
+INGEST_TABLES = {"metering.interval_blocks", "metering.reading_inbox", "metering.rollup_posted", "metering.rollup_postings"}
 """Where the login of the bulk loader may INSERT; it may do nothing else anywhere."""
 
 TENANT = "(utility_id = ( SELECT current_utility() AS current_utility))"

@@ -84,3 +84,21 @@ COMMENT ON COLUMN integrations.exchanges.items_refused IS 'Things refused; found
 COMMENT ON COLUMN integrations.exchanges.has_failed IS 'Whether it broke off';
 COMMENT ON COLUMN integrations.exchanges.detail IS 'What went wrong';
 SELECT identity.protect('integrations.exchanges', staff => 'SI', auditor => true, audited => false, classification => 'internal', append_only => true);
+
+CREATE TABLE integrations.sparkplug_births (
+    group_name  text        NOT NULL,
+    node_name   text        NOT NULL,
+    device_name text        NOT NULL,
+    utility_id  uuid        NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities,
+    born_at     timestamptz NOT NULL,
+    aliases     jsonb       NOT NULL CHECK (jsonb_typeof(aliases) = 'object'),
+    PRIMARY KEY (utility_id, group_name, node_name, device_name)
+);
+COMMENT ON TABLE integrations.sparkplug_births IS 'What Sparkplug edge nodes and devices last said of themselves: data that came later names its metrics by these aliases';
+COMMENT ON COLUMN integrations.sparkplug_births.group_name IS 'Group of the edge node';
+COMMENT ON COLUMN integrations.sparkplug_births.node_name IS 'Edge node';
+COMMENT ON COLUMN integrations.sparkplug_births.device_name IS 'Device at the node; empty for the node itself';
+COMMENT ON COLUMN integrations.sparkplug_births.utility_id IS 'The utility';
+COMMENT ON COLUMN integrations.sparkplug_births.born_at IS 'When, by the node''s clock';
+COMMENT ON COLUMN integrations.sparkplug_births.aliases IS 'Alias -> [name of the metric, datatype]';
+SELECT identity.protect('integrations.sparkplug_births', auditor => true, audited => false);

@@ -92,17 +92,24 @@ def _take(line: bytes, number: int, gathered: Gathered) -> None:
 
 def take_object(found: Any, number: int, gathered: Gathered) -> None:
     """One reading that JSON holds, its numbers as text."""
-    if not isinstance(found, dict):
-        gathered.refused.add("not-an-object", "the JSON is no object", line=number, cure="send one JSON object a reading")
-        return
-    if not REQUIRED <= found.keys() <= _ALLOWED:
-        wrong, missing = sorted(found.keys() - _ALLOWED), sorted(REQUIRED - found.keys())
-        message = f"{wrong[0][:40]!r} is no member of a reading" if wrong else f"{missing[0]!r} is missing"
-        gathered.refused.add("member-unknown" if wrong else "member-missing", message, line=number, cure=f"the members are {', '.join(MEMBERS)}; the last two may be left out")
+    if fault := fault_of(found):
+        code, message, cure = fault
+        gathered.refused.add(code, message, line=number, cure=cure)
         return
     gathered.add(
         meter=found["meter"], register=found["register"], start=found["start"], value=found["value"], unit=found.get("unit"), quality=found.get("quality"), line=number,
     )  # fmt: skip
+
+
+def fault_of(found: Any) -> tuple[str, str, str] | None:
+    """Why something is no object with the members of a reading: code, message and cure; None where it is one."""
+    if not isinstance(found, dict):
+        return "not-an-object", "the JSON is no object", "send one JSON object a reading"
+    if REQUIRED <= found.keys() <= _ALLOWED:
+        return None
+    wrong, missing = sorted(found.keys() - _ALLOWED), sorted(REQUIRED - found.keys())
+    message = f"{wrong[0][:40]!r} is no member of a reading" if wrong else f"{missing[0]!r} is missing"
+    return "member-unknown" if wrong else "member-missing", message, f"the members are {', '.join(MEMBERS)}; the last two may be left out"
 
 
 def _swollen(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -50,8 +50,9 @@ _CURES = CURES | {
 
 @dataclass(slots=True, kw_only=True)
 class Refused:
-    """Readings that were refused, counted; the first thousand of them one by one."""
+    """Readings that were refused, counted; the first thousand of them one by one. `places` name the sources of lines 1, 2 … where each is a message of its own."""
 
+    places: list[str] | None = None
     issues: list[Issue] = field(default_factory=list)
     count: int = 0
     _more: dict[str, Issue] = field(default_factory=dict)
@@ -59,7 +60,8 @@ class Refused:
     def add(self, code: str, message: str, *, line: int | None, cure: str | None = None, count: int = 1) -> None:
         """One place where something was refused, and how many readings it took out."""
         self.count += count
-        issue = Issue(code=code, message=message, cure=cure or _CURES[code], line=line or None, count=count)
+        file = self.places[line - 1] if self.places and line else None
+        issue = Issue(code=code, message=message, cure=cure or _CURES[code], file=file, line=None if self.places else line or None, count=count)
         if len(self.issues) < MOST_NAMED:
             self.issues.append(issue)
             return
@@ -69,7 +71,7 @@ class Refused:
 
     def copy(self) -> "Refused":
         """The same, to add to."""
-        return Refused(issues=list(self.issues), count=self.count, _more=dict(self._more))
+        return Refused(places=self.places, issues=list(self.issues), count=self.count, _more=dict(self._more))
 
     def all(self) -> list[Issue]:
         """Every issue; their counts add up."""
@@ -235,6 +237,14 @@ def instant_of(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**11:
         return value
     raise _NotReadable("bad-start", f"{str(value)[:40]!r} is no instant")
+
+
+def instant_or_none(value: object) -> int | None:
+    """The same, None where it is no instant."""
+    try:
+        return instant_of(value)
+    except _NotReadable:
+        return None
 
 
 def _quality_of(value: object) -> int:
