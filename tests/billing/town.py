@@ -17,6 +17,9 @@ from mains.customers import operations as customers
 from mains.metering import operations as metering
 from mains.metering import store
 from mains.metering.blocks import encode
+from mains.metering.vee import work_list
+from mains.metering.vee.queries import Wanted
+from mains.metering.vee.running import run_pending
 from mains.rates.calendars import Calendar, Schedule, ScheduleRow, Span
 from mains.rates.model import Demand, Energy, Fixed, Ladder, Minimum, Percent, RateVersion, Tier
 from mains.rates.operations import publish_rate
@@ -218,6 +221,14 @@ class Town:
                 [(channel, at, raw, batch) for at, raw in reads],
             )
             metering.close_batch(conn, batch_id=batch, found=len(reads), accepted=len(reads), new=len(reads))
+
+    def accepts_failures(self) -> int:
+        """A clerk looks at what the rules question, and accepts all of it; how many exceptions."""
+        run_pending(self.database, self.clerk, at=AFTERWARDS, processes=1)
+        with self.database.transaction(actor=self.clerk) as conn:
+            found = work_list.matching(conn, Wanted(severity="failure"))
+        work_list.accept(self.database, self.clerk, [each.vee_exception_id for each in found], at=AFTERWARDS, reason="the customer says so")
+        return len(found)
 
     def bills(self, first: date, end: date, *, at: datetime = AFTERWARDS) -> RunReport:
         return run_cycle(self.database, actor=self.clerk, cycle_code="monthly", period=(first, end), at=at)

@@ -156,6 +156,8 @@ def _tell_explained(found: BillExplanation) -> None:
         say(
             f"read from channel {channel['channel_id']}, {what}, {channel['from_at']} to {channel['to_at']}, sha256 {channel['sha256'][:12]}…"
         )
+    if found.by_quality:
+        say("readings billed: " + ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in found.by_quality.items()))
     if found.used_old_readings:
         say(f"the readings were corrected since; these are as they stood at {found.readings_as_of.isoformat()}")
 

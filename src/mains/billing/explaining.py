@@ -24,6 +24,7 @@ from mains.billing.runs import drafts_of
 from mains.billing.selecting import service_of_inputs
 from mains.billing.usage import IntervalUsage, interval_usage, register_usage
 from mains.metering import registers
+from mains.metering.model import Quality
 from mains.rates import engine
 from mains.rates.explain import LineExplanation, explain
 from mains.rates.kernels import window_totals
@@ -141,6 +142,13 @@ class BillExplanation:
     readings: BilledReadings | None
     dials: tuple[BilledDial, ...] = ()
 
+    @property
+    def by_quality(self) -> dict[str, int]:
+        """How many readings of each quality the bill was taken from, the most first: intervals, or reads of dials."""
+        qualities = self.readings.quality if self.readings is not None else np.array([each for dial in self.dials for each in dial.qualities], dtype=np.uint8)
+        codes, counts = np.unique(qualities, return_counts=True)
+        return {Quality(int(codes[i])).name.lower(): int(counts[i]) for i in np.argsort(-counts, kind="stable")}
+
     def as_json(self) -> dict[str, Any]:
         """The explanation as plain values: money and quantities as text, instants in RFC 3339."""
         return _plain(
@@ -163,6 +171,7 @@ class BillExplanation:
                     "engine_version": self.engine_version,
                     "readings_as_of": self.readings_as_of,
                     "used_old_readings": self.used_old_readings,
+                    "readings_by_quality": self.by_quality,
                 },
             }
         )

@@ -18,10 +18,11 @@ from mains.base.bulk import insert_rows
 from mains.base.db import Actor, Database
 from mains.base.problems import Problem
 from mains.base.sql import Statements
-from mains.billing import calculating, freezing, selecting
+from mains.billing import calculating, freezing, selecting, validating
 from mains.billing.model import ENGINE_VERSION, Draft, Held, Service
 from mains.billing.usage import UnableToConvertUsage, interval_usage, register_usage
 from mains.metering.load import IntervalsDiffer, WindowNotOnGrid
+from mains.metering.vee.running import run_pending
 from mains.rates.queries import StoredVersion, versions_by_id
 
 _queries = Statements("mains.billing", "queries.sql")
@@ -126,11 +127,13 @@ def run_cycle(
 ) -> RunReport:
     """Bill every agreement of a cycle for the local dates [start, end) that has no bill for them yet; `progress` is told services done and in all.
 
-    A bill that cannot be made exactly is held with its reason. `issue` False leaves the bills calculated.
+    Readings that no rule has judged yet are validated first. A bill that cannot be made exactly, or whose readings failed, is held with its reason. `issue` False leaves the
+    bills calculated.
 
     Raises:
         UnableToRunCycle: the cycle is unknown, or the period is empty or not over yet.
     """
+    run_pending(database, actor, at=at)
     with database.transaction(actor=actor) as conn:
         run, due = _begin(conn, cycle_code, period, at, issue=issue)
         versions = versions_by_id(conn, {segment.rate_version_id for service in due.services for segment in service.segments})
@@ -248,6 +251,8 @@ def _write_chunk(conn: Connection, run: _Run, chunk: list[Service], versions: di
     snapshot = conn.execute(_queries.snapshot_instant).fetchone()
     assert snapshot is not None  # SELECT clock_timestamp() always answers
     drafts = drafts_of(conn, chunk, versions)
+    waiting = validating.holds(conn, [draft.service for draft in drafts if isinstance(draft, Draft)], at=run.at)
+    drafts = [waiting.get(draft.service.account_id, draft) for draft in drafts]
     bills = [draft for draft in drafts if isinstance(draft, Draft)]
     _hold(conn, run, [draft for draft in drafts if isinstance(draft, Held)])
     _write(conn, run, bills, as_of=snapshot[0])

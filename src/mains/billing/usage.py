@@ -28,7 +28,7 @@ from mains.rates.queries import factor_series
 HEAT_SERIES = "gas-heat-content"
 """Index series of the heat content of gas, therm a ccf."""
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?[+-]\d\d:\d\d")
-_DOUBTFUL = (Quality.QUESTIONABLE, Quality.FAILED_CHECK)
+_DOUBTFUL = (Quality.QUESTIONABLE, Quality.FAILED_CHECK, Quality.FORECAST)
 _ESTIMATED = (Quality.ESTIMATED, Quality.SUBSTITUTED, Quality.FINAL_SUBSTITUTE)
 
 
@@ -61,7 +61,7 @@ class IntervalUsage:
                 service=service,
                 code="missing-readings",
                 message=message,
-                cure="import the readings that are missing, or estimate them, and run the cycle again",
+                cure="import the readings that are missing, or estimate them (mains vee exceptions --rule gap), and run the cycle again",
             )
         doubtful = np.isin(self.quality[row], _DOUBTFUL)
         if doubtful.any():
@@ -70,7 +70,7 @@ class IntervalUsage:
                 service=service,
                 code="doubtful-readings",
                 message=message,
-                cure="check them, import corrected ones or accept them, and run the cycle again",
+                cure="see mains vee exceptions: accept, estimate or edit them, or import corrected ones; then run the cycle again",
             )
         return None
 
@@ -217,10 +217,10 @@ def _of_intervals(service: Service, span: ChannelSpan, read: dict[int, laying.Sp
     missing, doubtful = int((owed & (values == MISSING)).sum()), int(np.isin(quality[values != MISSING], _DOUBTFUL).sum())
     if missing:
         message = f"{missing:,} of {int(owed.sum()):,} readings of meter {span.meter_number or span.channel_id} are missing"
-        return _Given(reason=("missing-readings", message, "import the readings that are missing, or estimate them, and run the cycle again"))
+        return _Given(reason=("missing-readings", message, "import the readings that are missing, or estimate them (mains vee exceptions --rule gap), and run the cycle again"))
     if doubtful:
         message = f"{_readings(doubtful)} in doubt, of meter {span.meter_number or span.channel_id}"
-        return _Given(reason=("doubtful-readings", message, "check them, import corrected ones or accept them, and run the cycle again"))
+        return _Given(reason=("doubtful-readings", message, "see mains vee exceptions: accept, estimate or edit them, or import corrected ones; then run the cycle again"))
     total = int(values[values != MISSING].sum(dtype=np.int64))
     return _Given(raw=total, estimated=int(np.isin(quality, _ESTIMATED).sum()), sha256=str(_frozen_intervals(span, read, start)["sha256"]))
 
