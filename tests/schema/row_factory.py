@@ -32,6 +32,9 @@ SAID: dict[str, dict[str, Any]] = {
     "metering.ingest_batches": {"readings_found": 0},
     "metering.interval_blocks": {"block_start": START, "utc_offset_min": 0, "interval_s": 3600, "width": 2, "vals": bytes(48), "n_valid": 24},
     "metering.interval_block_history": {"block_start": START, "width": 2},
+    "metering.closed_months": {
+        "first_day_at": START, "utc_offset_min": 0, "interval_s": 3600, "days": 1, "n_valid": 24, "n_estimated": 0, "day_sums": bytes((1, 1, 0, 1, 1)),
+    },
     "metering.channels": {"interval_s": 3600, "utc_offset_min": 0},
     "metering.vee_policies": {"effective_period": lambda world, again: f"[{2026 + 4 * world.number + 2 * again}-01-01,{2027 + 4 * world.number + 2 * again}-01-01)"},
     "metering.edits": {"interval_s": 3600, "new_values": [1], "batch_id": None},

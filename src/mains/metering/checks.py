@@ -51,7 +51,9 @@ def closed_totals_are_those_of_the_values(conn: Connection, at: datetime) -> Fin
         sampled += 1
         if not packing.has_sums(packing.told(record), sums):
             wrong, channel = wrong + 1, channel_id
-    said = f"{wrong} of {sampled} sampled rows of closed months have sums that their readings do not give, one of channel {channel}" if wrong else f"{sampled} sampled rows of closed months add up"
+    said = f"{sampled} sampled rows of closed months add up"
+    if wrong:
+        said = f"{wrong} of {sampled} sampled rows of closed months have sums that their readings do not give, one of channel {channel}"
     return Finding(check="closed-totals", holds=not wrong, said=said, cure="restore these months from their archive (mains readings restore), or restore the last backup")
 
 

@@ -33,7 +33,7 @@ SELECT count(*), min(batch_id) FROM metering.ingest_batches WHERE finished_at IS
 -- name: sampled_closed
 -- Rows of closed months here and there, with what they say of themselves.
 SELECT channel_id, int8send(total) || int4send(peak) || int4send(n_valid) || int4send(n_estimated) || day_sums,
-       int8send(channel_id) || timestamptz_send(first_start) || int4send(interval_s) || int2send(utc_offset_min) || int2send(days) || payload
+       int8send(channel_id) || timestamptz_send(first_day_at) || int4send(interval_s) || int2send(utc_offset_min) || int2send(days) || payload || payload_end
 FROM metering.closed_months TABLESAMPLE SYSTEM ((
     SELECT least(100, 300.0 * %(most)s / greatest(reltuples, 1))::real FROM pg_class WHERE oid = 'metering.closed_months'::regclass))
 LIMIT %(most)s;
@@ -42,8 +42,8 @@ LIMIT %(most)s;
 -- Months of channels that have rows in both tiers: how many, and one of the channels.
 SELECT count(*), min(channel_id)
 FROM (
-    SELECT channel_id, date_trunc('month', first_start, 'UTC') AS month FROM metering.closed_months
+    SELECT channel_id, date_trunc('month', first_day_at, 'UTC') AS month FROM metering.closed_months
     INTERSECT
     SELECT channel_id, date_trunc('month', block_start, 'UTC') FROM metering.interval_blocks
-    WHERE date_trunc('month', block_start, 'UTC') IN (SELECT date_trunc('month', first_start, 'UTC') FROM metering.closed_months)
+    WHERE date_trunc('month', block_start, 'UTC') IN (SELECT date_trunc('month', first_day_at, 'UTC') FROM metering.closed_months)
 ) AS both_tiers;

@@ -16,6 +16,7 @@ from mains.base.problems import NotFound, Problem
 from mains.base.terminal import PROBLEM, Json, answer, say, table
 from mains.identity.acting import Utility, acting
 from mains.metering import exporting, formats, importing, push_cli, queries
+from mains.metering.closing import cli as closing_cli
 from mains.metering.exporting import files as export_files
 from mains.metering.exporting.selecting import chosen
 from mains.metering.formats import csv_map
@@ -24,6 +25,9 @@ from mains.metering.queries import Channel
 app = typer.Typer(name="readings", help="Readings: import, show, export; what was refused and why.", no_args_is_help=True)
 app.command()(push_cli.push)
 app.command()(push_cli.flush)
+for _command in (closing_cli.close, closing_cli.thaw, closing_cli.archive, closing_cli.restore):
+    app.command()(_command)
+app.command("verify-archive")(closing_cli.verify)
 
 
 class UnknownChoice(Problem):

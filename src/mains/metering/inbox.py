@@ -326,7 +326,11 @@ def overlay(
     Row i of `values` and `quality` [channels, count] is channels[i], column k the interval of `step` s that starts at begin_epoch + k x step, epoch seconds.
     """
     asked = {"channels": BigInts(channels), "from_at": as_instant(begin_epoch), "to_at": as_instant(begin_epoch + count * step)}
-    waiting = _taken(conn, _sql.waiting, asked)
+    return lay_over(_taken(conn, _sql.waiting, asked), channels, begin_epoch, step, values, quality)
+
+
+def lay_over(waiting: Waiting, channels: NDArray[np.int64], begin_epoch: int, step: int, values: NDArray[np.int32], quality: NDArray[np.uint8]) -> int:
+    """The same with waiting readings of these channels and this stretch of time that were read before."""
     if not len(waiting):
         return 0
     waiting = waiting.where(settle(waiting))

@@ -22,6 +22,7 @@ from mains.metering.wire import Packed, unpack, with_gaps_marked
 
 _sql = Statements("mains.metering", "queries.sql")
 _AT_A_TIME = 16_000_000
+_WAITING = np.dtype([("channel", ">i8"), ("start", ">i8"), ("raw", ">i4"), ("quality", ">i2"), ("batch", ">i4")])
 
 
 class IntervalsDiffer(Problem):
@@ -108,7 +109,8 @@ def _load(
     order = np.argsort(wanted, kind="stable")
     if (np.diff(wanted[order]) == 0).any():
         raise ValueError("a channel was asked for twice")
-    groups = list(packed_blocks(conn, wanted, from_at, to_at, as_of=as_of, at_a_time=max(1, _AT_A_TIME // max(count, 1))))
+    found = list(_read(conn, wanted, from_at, to_at, as_of=as_of, at_a_time=max(1, _AT_A_TIME // max(count, 1))))
+    groups = [each for each in found if isinstance(each, Packed)]
     for packed in groups:
         if packed.interval_s != step:
             raise IntervalsDiffer(
@@ -116,7 +118,11 @@ def _load(
                 cure="load the days before and after the change apart",
             )
     rows = [order[np.searchsorted(wanted, packed.channel_id, sorter=order)] for packed in groups]
-    values, quality = _laid_out(groups, rows, len(wanted), _Window(begin=int(begin), count=count, step=step))
+    window = _Window(begin=int(begin), count=count, step=step)
+    values, quality = _laid_out(groups, rows, len(wanted), window)
+    for waiting in found:
+        if isinstance(waiting, bytes):
+            _lay_waiting_over(waiting, wanted, window, values, quality)
     versions = np.zeros(len(wanted), dtype=np.int16)
     for packed, row in zip(groups, rows, strict=True):
         np.maximum.at(versions, row, packed.records["version"].astype(np.int16))
@@ -185,6 +191,15 @@ def packed_blocks(
     conn: Connection, channels: NDArray[np.int64], from_at: datetime, to_at: datetime, *, as_of: datetime | None = None, at_a_time: int = 10_000
 ) -> Iterator[Packed]:
     """Blocks of channels that touch a stretch of time, live and closed alike, in groups of one size, some channels at a time."""
+    for found in _read(conn, channels, from_at, to_at, as_of=as_of, at_a_time=at_a_time):
+        if isinstance(found, Packed):
+            yield found
+
+
+def _read(
+    conn: Connection, channels: NDArray[np.int64], from_at: datetime, to_at: datetime, *, as_of: datetime | None = None, at_a_time: int = 10_000
+) -> Iterator[Packed | bytes]:
+    """The same, and between them what waits in the inbox for these channels and this time, as records of `_WAITING`; nothing waits `as_of` an instant."""
     statement: LiteralString = _sql.packed_blocks if as_of is None else _sql.packed_blocks_as_of
     distinct = np.unique(channels)
     for at in range(0, len(distinct), at_a_time):
@@ -192,12 +207,26 @@ def packed_blocks(
         closed: list[bytes] = []
         with conn.cursor(binary=True) as cursor:
             for interval_s, width, is_mixed, packed in cursor.execute(statement, asked):
-                if not width:
+                if width:
+                    yield _touching(unpack(packed, interval_s=interval_s, width=width, is_mixed=is_mixed), from_at, to_at)
+                elif interval_s:
+                    yield packed
+                else:
                     closed.append(packed)
-                    continue
-                yield _touching(unpack(packed, interval_s=interval_s, width=width, is_mixed=is_mixed), from_at, to_at)
         if closed:
             yield from _closed(conn, closed, asked)
+
+
+def _lay_waiting_over(found: bytes, channels: NDArray[np.int64], window: _Window, values: NDArray[np.int32], quality: NDArray[np.uint8]) -> None:
+    """Readings of the inbox over what is in blocks, by the rule by which they will be merged into them."""
+    from mains.metering import inbox
+
+    records = np.frombuffer(found, dtype=_WAITING)
+    waiting = inbox.Waiting(
+        channel=records["channel"].astype(np.int64), start_us=records["start"] + inbox.EPOCH_2000 * 1_000_000, raw=records["raw"].astype(np.int32),
+        quality=records["quality"].astype(np.uint8), batch=records["batch"].astype(np.int32),
+    )  # fmt: skip
+    inbox.lay_over(waiting, channels, window.begin, window.step, values, quality)
 
 
 def _touching(packed: Packed, from_at: datetime, to_at: datetime) -> Packed:

@@ -1,6 +1,7 @@
 -- name: packed_blocks
 -- Blocks of channels that touch a stretch of time: the live ones strung together by size, 24 bytes of head, then values, then qualities where they are mixed;
--- and each row of closed ones (of width 0) as it is packed, after 24 bytes that say whose and when. One statement, so one snapshot: a block that is just being moved comes once.
+-- each row of closed ones (of width 0) as it is packed, after 24 bytes that say whose and when; and what waits in the inbox (of length -1).
+-- One statement, so one snapshot: what is just being moved from one of them to another comes once.
 SELECT interval_s, width, qual IS NOT NULL AS is_mixed,
        string_agg(int8send(channel_id) || timestamptz_send(block_start) || int8send((((version * 65536::bigint + utc_offset_min + 32768) * 65536 + quality) << 16) + n_valid)
                   || vals || coalesce(qual, ''), '')
@@ -10,7 +11,12 @@ GROUP BY interval_s, width, qual IS NOT NULL
 UNION ALL
 SELECT 0, 0::smallint, false, int8send(channel_id) || timestamptz_send(first_day_at) || int4send(interval_s) || int2send(utc_offset_min) || int2send(days) || payload || payload_end
 FROM metering.closed_months
-WHERE channel_id = ANY (%(channels)s) AND first_day_at > %(from_at)s - interval '31 days' AND first_day_at < %(to_at)s AND first_day_at + days * interval '24 hours' > %(from_at)s;
+WHERE channel_id = ANY (%(channels)s) AND first_day_at > %(from_at)s - interval '31 days' AND first_day_at < %(to_at)s AND first_day_at + days * interval '24 hours' > %(from_at)s
+UNION ALL
+SELECT -1, 0::smallint, false, string_agg(int8send(channel_id) || timestamptz_send(reading_at) || int4send(raw) || int2send(quality) || int4send(batch_id), '')
+FROM metering.reading_inbox
+WHERE channel_id = ANY (%(channels)s) AND reading_at >= %(from_at)s AND reading_at < %(to_at)s
+HAVING count(*) > 0;
 
 -- name: packed_blocks_as_of
 -- The same, as the blocks stood at an instant: a replaced version where it was replaced later, nothing where the first version came later.

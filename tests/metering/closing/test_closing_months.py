@@ -46,7 +46,9 @@ def seen(database, actor, channels, first, *, count=31, step=None):
     with database.transaction(actor=actor) as conn:
         found = load(conn, channels, first, first + count * DAY, interval_s=step)
         rows = list(exporting.readings(conn, queries.channels_by_id(conn, channels[:1]), first, first + 2 * DAY))
-        return SimpleNamespace(values=found.values, quality=found.quality, versions=found.versions.tolist(), prints=block_fingerprints(conn, channels, first, first + count * DAY), rows=rows)
+        return SimpleNamespace(
+            values=found.values, quality=found.quality, versions=found.versions.tolist(), rows=rows, prints=block_fingerprints(conn, channels, first, first + count * DAY)
+        )  # fmt: skip
 
 
 def same(a, b) -> bool:
@@ -77,7 +79,8 @@ def test_a_closed_month_answers_as_before_and_comes_back(database, staff, meters
     before, told = seen(database, staff, channels, march), []
     with database.transaction(actor=staff) as conn:
         day_rows = conn.execute("SELECT channel_id, block_start, total, peak, n_valid FROM metering.channel_days WHERE channel_id = ANY(%s) ORDER BY 1, 2", [channels]).fetchall()
-        month_rows = conn.execute("SELECT channel_id, total, peak, n_valid, n_estimated, days FROM metering.channel_months WHERE channel_id = ANY(%s) ORDER BY 1", [channels]).fetchall()
+        months = "SELECT channel_id, total, peak, n_valid, n_estimated, days FROM metering.channel_months WHERE channel_id = ANY(%s) ORDER BY 1"
+        month_rows = conn.execute(months, [channels]).fetchall()
     live, _ = tiers(database, channels)
 
     done = close(database, staff, march, channels_at_a_time=2, progress=lambda *done: told.append(done))
@@ -92,7 +95,6 @@ def test_a_closed_month_answers_as_before_and_comes_back(database, staff, meters
         assert conn.execute(days_of, [channels, march, march + 31 * DAY]).fetchall() == day_rows
         closed = "SELECT channel_id, block_start, total, peak, n_valid FROM metering.channel_days WHERE channel_id = ANY(%s) AND is_closed ORDER BY 1, 2"
         assert conn.execute(closed, [channels]).fetchall() == day_rows
-        months = "SELECT channel_id, total, peak, n_valid, n_estimated, days FROM metering.channel_months WHERE channel_id = ANY(%s) ORDER BY 1"
         assert conn.execute(months, [channels]).fetchall() == month_rows
     assert close(database, staff, march).blocks == 0  # again does nothing
 
@@ -178,7 +180,7 @@ def test_customers_see_their_own_days_of_a_closed_month(database, staff, meters,
     with database.transaction(actor=staff) as conn:
         point = service_point(conn, "SP-closing")
         meter = conn.execute("SELECT meter_id FROM metering.channels WHERE channel_id = %s", channels).fetchone()[0]
-        conn.execute("INSERT INTO devices.meter_installations (meter_id, service_point_id, installed_period) VALUES (%s, %s, tstzrange('2020-01-01', NULL))", [meter, point])
+        conn.execute("INSERT INTO devices.meter_installations (meter_id, service_point_id, installed_period) VALUES (%s, %s, tstzrange('1980-01-01', NULL))", [meter, point])
         for number, (a, b) in enumerate(((None, moved), (moved, None))):
             people.append(_customer(conn, point, number, a, b))
     first_load(database, staff, days(channels, usage(1), first=march))
@@ -204,11 +206,11 @@ def test_customers_see_their_own_days_of_a_closed_month(database, staff, meters,
 
 def _customer(conn, point, number: int, from_at, to_at):
     person = conn.execute(
-        "INSERT INTO customers.customers (customer_number, customer_name, customer_kind) VALUES (%s, %s, 'person') RETURNING customer_id", [f"C-{number}", f"Customer {number}"]
+        "INSERT INTO customers.customers (customer_number, full_name, customer_class) VALUES (%s, %s, 'residential') RETURNING customer_id", [f"C-{number}", f"Customer {number}"]
     ).fetchone()[0]
     conn.execute(
-        "INSERT INTO customers.service_accounts (account_number, customer_id, service_point_id, active_period) VALUES (%s, %s, %s, tstzrange(%s, %s))",
-        [f"A-{number}", person, point, from_at or datetime(2020, 1, 1, tzinfo=UTC), to_at],
+        "INSERT INTO customers.service_accounts (account_number, commodity, customer_id, service_point_id, active_period) VALUES (%s, 'electric', %s, %s, tstzrange(%s, %s))",
+        [f"A-{number}", person, point, from_at or datetime(1980, 1, 1, tzinfo=UTC), to_at],
     )
     return person
 
@@ -238,7 +240,8 @@ def test_the_checks_know_both_tiers(database, staff, meters, admin, march):
     close(database, staff, march)
     assert {finding.check: finding.holds for finding in (check(admin, NOW) for check in DATABASE_CHECKS)}["reading-tiers"]
     admin.execute(
-        "INSERT INTO metering.interval_blocks (channel_id, block_start, total, utility_id, peak, batch_id, utc_offset_min, n_valid, width, vals) VALUES (%s, %s, 0, %s, 0, 1, %s, 96, 2, %s)",
+        "INSERT INTO metering.interval_blocks (channel_id, block_start, total, utility_id, peak, batch_id, utc_offset_min, n_valid, width, vals) "
+        "VALUES (%s, %s, 0, %s, 0, 1, %s, 96, 2, %s)",
         [channels[0], march, staff.utility_id, OFFSET, bytes(192)],
     )
     admin.execute("UPDATE metering.closed_months SET total = total + 1 WHERE channel_id = %s", [channels[1]])

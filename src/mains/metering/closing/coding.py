@@ -9,6 +9,8 @@ A coded series is one byte (the kind of difference, whether numbers are folded t
 (4 bytes, little-endian), those bytes, and the low bits, least significant first. How many numbers there are is not in it.
 """
 
+from itertools import pairwise
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,6 @@ _CLASS_BITS = 7
 _HALF = 1 << 15
 _RATE = np.array([65536 * 10 // (10 * seen + 16) for seen in range(256)], dtype=np.int64)
 """How far a probability, of 65536, moves to what was just seen, by how often it was asked before."""
-_LOWEST, _HIGHEST = 48, 65536 - 48
 _HEAD = 5
 
 
@@ -56,6 +57,21 @@ def _class_of(number):
 
 
 @numba.njit(cache=True, nogil=True)
+def _guess(numbers, counts):
+    """About how many bits numbers will take: what lies below their classes, and the classes by how often each comes. `counts` is workspace, int64 [classes]."""
+    counts[:] = 0
+    bits = 0.0
+    for i in range(numbers.size):
+        klass, below = _class_of(numbers[i])
+        counts[klass] += 1
+        bits += below
+    for count in counts:
+        if count > 0:
+            bits += count * np.log2(numbers.size / count)
+    return bits
+
+
+@numba.njit(cache=True, nogil=True)
 def _put(out, at, low, carry_from, waiting):
     """Write the top byte of `low`, with its carry into bytes that wait for one (as in Igor Pavlov's LZMA); place, low, first waiting byte, how many wait."""
     if low < 0xFF000000 or low > 0xFFFFFFFF:
@@ -70,8 +86,27 @@ def _put(out, at, low, carry_from, waiting):
 
 
 @numba.njit(cache=True, nogil=True)
+def _put_low_bits(numbers, out, at):
+    """Write what lies below the classes of numbers from a place on; where it ends."""
+    held, count = np.int64(0), 0
+    for i in range(numbers.size):
+        below = _class_of(numbers[i])[1]
+        held |= (numbers[i] & ((1 << below) - 1)) << count
+        count += below
+        while count >= 8:
+            out[at] = held & 0xFF
+            at += 1
+            held >>= 8
+            count -= 8
+    if count > 0:
+        out[at] = held & 0xFF
+        at += 1
+    return at
+
+
+@numba.njit(cache=True, nogil=True)
 def _encode(numbers, folded, kind, odds, rate, out):
-    """Code numbers into `out`, which has room; its length. `odds` is workspace, int64 [classes x nodes]: probability of a set bit x 256 + times asked."""
+    """Code numbers into `out`, which has room; its length. `odds` is workspace, int32 [classes x nodes]: probability of a set bit x 256 + times asked."""
     top = 0
     for i in range(numbers.size):
         top = max(top, numbers[i])
@@ -89,7 +124,8 @@ def _encode(numbers, folded, kind, odds, rate, out):
         row, node = before << bits, 1
         for level in range(bits - 1, -1, -1):
             bit = (klass >> level) & 1
-            chance, seen = odds[row + node] >> 8, odds[row + node] & 0xFF
+            state = np.int64(odds[row + node])
+            chance, seen = state >> 8, state & 0xFF
             bound = (width * chance) >> 16
             if bit:
                 width = bound
@@ -98,7 +134,6 @@ def _encode(numbers, folded, kind, odds, rate, out):
                 low += bound
                 width -= bound
                 chance -= (chance * rate[seen]) >> 16
-            chance = min(max(chance, _LOWEST), _HIGHEST)
             odds[row + node] = (chance << 8) | min(seen + 1, 255)
             node = (node << 1) | bit
             while width < 0x01000000:
@@ -107,28 +142,14 @@ def _encode(numbers, folded, kind, odds, rate, out):
         before = klass
     for _ in range(5):
         at, low, carry_from, waiting = _put(out, at, low, carry_from, waiting)
-    length = at - _HEAD
-    held, count = np.int64(0), 0
-    for i in range(numbers.size):
-        below = _class_of(numbers[i])[1]
-        held |= (numbers[i] & ((1 << below) - 1)) << count
-        count += below
-        while count >= 8:
-            out[at] = held & 0xFF
-            at += 1
-            held >>= 8
-            count -= 8
-    if count > 0:
-        out[at] = held & 0xFF
-        at += 1
     out[0] = kind | (4 if folded else 0) | (bits << 3)
     for i in range(4):
-        out[1 + i] = (length >> (8 * i)) & 0xFF
-    return at
+        out[1 + i] = ((at - _HEAD) >> (8 * i)) & 0xFF
+    return _put_low_bits(numbers, out, at)
 
 
 @numba.njit(cache=True, nogil=True)
-def _decode(data, first, end, slots, odds, rate, values):
+def _decode(data, first, end, slots, odds, rate, values):  # noqa: C901 - one pass over the bytes, no calls
     """Fill `values` from the coded series at data[first:end]; whether it is one."""
     if end - first < _HEAD + 4:
         return False
@@ -151,7 +172,7 @@ def _decode(data, first, end, slots, odds, rate, values):
     for i in range(values.size):
         row, node = before << bits, np.int64(1)
         for _ in range(bits):
-            state = odds[row + node]
+            state = np.int64(odds[row + node])
             chance, seen = state >> 8, state & 0xFF
             bound = (width * chance) >> 16
             if code < bound:
@@ -163,7 +184,6 @@ def _decode(data, first, end, slots, odds, rate, values):
                 width -= bound
                 chance -= (chance * rate[seen]) >> 16
                 node <<= 1
-            chance = min(max(chance, _LOWEST), _HIGHEST)
             odds[row + (node >> 1)] = (chance << 8) | min(seen + 1, 255)
             while width < 0x01000000:
                 width <<= 8
@@ -195,16 +215,21 @@ def _encode_all(values, begins, slots, rate, out, ends):
     for i in range(begins.size - 1):
         longest = max(longest, begins[i + 1] - begins[i])
     numbers = np.empty(longest, dtype=np.int64)
-    odds = np.empty(1 << (2 * _CLASS_BITS), dtype=np.int64)
+    odds = np.empty(1 << (2 * _CLASS_BITS), dtype=np.int32)
     tried = np.empty(2 * (6 * longest + 64), dtype=np.uint8)
+    counts = np.empty(1 << _CLASS_BITS, dtype=np.int64)
     at = 0
     for i in range(begins.size - 1):
         series = values[begins[i] : begins[i + 1]]
-        best = 0
+        best, least = 0, np.inf
         for kind in range(3):
             if kind > 0 and series.size <= (1 if kind == 1 else slots):
                 continue
             folded = _differences(series, kind, slots, numbers)
+            bits = _guess(numbers[: series.size], counts)
+            if bits > (least if kind < 2 else 0.8 * least):  # numbers as they are gain more by the class before than differences do
+                continue
+            least = min(bits, least)
             length = _encode(numbers[: series.size], folded, kind, odds, rate, tried)
             if best == 0 or length < best:
                 best = length
@@ -216,7 +241,7 @@ def _encode_all(values, begins, slots, rate, out, ends):
 @numba.njit(cache=True, nogil=True)
 def _decode_all(data, firsts, ends, begins, slots, rate, values):
     """Fill values[begins[i]:begins[i + 1]] from data[firsts[i]:ends[i]]; the first i that is no coded series, -1 where all are."""
-    odds = np.empty(1 << (2 * _CLASS_BITS), dtype=np.int64)
+    odds = np.empty(1 << (2 * _CLASS_BITS), dtype=np.int32)
     for i in range(firsts.size):
         if not _decode(data, firsts[i], ends[i], slots, odds, rate, values[begins[i] : begins[i + 1]]):
             return i
@@ -234,7 +259,7 @@ def encode(values: NDArray[np.int32], begins: NDArray[np.int64], *, slots: int) 
         ends = np.empty(len(part) - 1, dtype=np.int64)
         _encode_all(values, part, slots, _RATE, out, ends)
         whole, starts = out[: int(ends[-1])].tobytes(), [0, *ends.tolist()]
-        found += [whole[a:b] for a, b in zip(starts, starts[1:], strict=False)]
+        found += [whole[a:b] for a, b in pairwise(starts)]
     return found
 
 

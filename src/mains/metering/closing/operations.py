@@ -5,6 +5,7 @@ A reading is in one tier at any instant: every move is one transaction for its c
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -20,6 +21,8 @@ from mains.metering.closing.packing import ClosedRow, Kept, Told
 _sql = Statements("mains.metering.closing", "operations.sql")
 _CHANNELS = 1_000
 _TRIES = 3
+_PIECE = 1996
+"""Bytes of a value that PostgreSQL keeps in one row of out-of-line storage, where pages have 8 KiB; another size costs room, nothing else."""
 
 Progress = Callable[[int, int], None]
 """Told how many channels and readings are done."""
@@ -87,7 +90,9 @@ def close_month(
     with database.transaction(actor=actor) as conn:
         against = queries.hindrances(conn, start, at=at)
         if against and not is_forced:
-            raise MonthNotReady(f"{named} is not ready to be closed: {', '.join(against)}", cure="validate and decide what is open (mains vee run, mains vee exceptions), or use --force")
+            raise MonthNotReady(
+                f"{named} is not ready to be closed: {', '.join(against)}", cure="validate and decide what is open (mains vee run, mains vee exceptions), or use --force"
+            )
         straddling = queries.straddling(conn, start)
     for first in range(0, len(straddling), channels_at_a_time):
         with database.transaction(actor=actor) as conn:
@@ -112,13 +117,11 @@ def close_month(
 
 def _close_some(database: Database, actor: Actor, channels: list[int], month: datetime) -> list[ClosedRow]:
     """Close a month of some channels in one transaction; again where somebody wrote in between."""
-    for _ in range(_TRIES):
-        try:
-            with database.transaction(actor=actor) as conn:
-                return _close(conn, channels, month)
-        except ReadingsMoved as error:
-            moved = error
-    raise moved
+    for _ in range(_TRIES - 1):
+        with suppress(ReadingsMoved), database.transaction(actor=actor) as conn:
+            return _close(conn, channels, month)
+    with database.transaction(actor=actor) as conn:
+        return _close(conn, channels, month)
 
 
 def _close(conn: Connection, channels: list[int], month: datetime) -> list[ClosedRow]:
@@ -137,7 +140,7 @@ def _close(conn: Connection, channels: list[int], month: datetime) -> list[Close
     packed = (sum(map(len, blocks)), sum(int(kept.version.sum(dtype=np.int64)) for kept in blocks), sum(int(kept.batch_id.sum(dtype=np.int64)) for kept in blocks))
     if removed is None or tuple(map(int, removed)) != packed:
         raise ReadingsMoved(
-            f"readings of {month:%Y-%m} changed while they were being closed, or have totals that their values do not give; those of channels {channels[0]} to {channels[-1]} stay live",
+            f"readings of {month:%Y-%m} of channels {channels[0]} to {channels[-1]} changed while they were being closed, or have totals that their values do not give",
             cure="close the month again; if it stays so, see mains db check",
         )
     return rows
@@ -146,13 +149,17 @@ def _close(conn: Connection, channels: list[int], month: datetime) -> list[Close
 def insert_closed(conn: Connection, rows: Sequence[ClosedRow]) -> None:
     """Store closed rows; their channel-days must be in no tier after the transaction but this one."""
     if rows:
-        conn.execute(_sql.insert_closed, {name: [getattr(row, name) for row in rows] for name in ClosedRow.__slots__})
+        columns = {name: [getattr(row, name) for row in rows] for name in ClosedRow.__slots__}
+        pieces = [len(payload) // _PIECE * _PIECE for payload in columns["payload"]]
+        columns["payload_end"] = [payload[end:] for payload, end in zip(columns["payload"], pieces, strict=True)]
+        columns["payload"] = [payload[:end] for payload, end in zip(columns["payload"], pieces, strict=True)]
+        conn.execute(_sql.insert_closed, columns)
 
 
 def as_told(row: ClosedRow) -> Told:
     """A closed row as it will be read."""
     return Told(
-        channel_id=row.channel_id, first_start=row.first_start, interval_s=row.interval_s, utc_offset_min=row.utc_offset_min, days=row.days, payload=row.payload
+        channel_id=row.channel_id, first_day_at=row.first_day_at, interval_s=row.interval_s, utc_offset_min=row.utc_offset_min, days=row.days, payload=row.payload
     )  # fmt: skip
 
 
@@ -280,5 +287,6 @@ def refuse_closed(conn: Connection, from_at: datetime, to_at: datetime) -> None:
     """
     if months := queries.months_closed_between(conn, from_at, to_at):
         raise MonthIsClosed(
-            f"{', '.join(f'{month:%Y-%m}' for month in months)} has closed readings, so it cannot be loaded the fast way", cure="use mains readings import, which compares with what is stored"
+            f"{', '.join(f'{month:%Y-%m}' for month in months)} has closed readings, so it cannot be loaded the fast way",
+            cure="use mains readings import, which compares with what is stored",
         )

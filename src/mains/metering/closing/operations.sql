@@ -10,12 +10,12 @@ ORDER BY month;
 
 -- name: insert_closed
 -- Closed rows.
-INSERT INTO metering.closed_months (channel_id, first_start, total, peak, n_valid, n_estimated, interval_s, utc_offset_min, days, day_sums, payload)
-SELECT c.channel_id, to_timestamp(c.first_start), c.total, c.peak, c.n_valid, c.n_estimated, c.interval_s, c.utc_offset_min, c.days, c.day_sums, c.payload
-FROM unnest(%(channel_id)s::bigint[], %(first_start)s::bigint[], %(total)s::bigint[], %(peak)s::integer[], %(n_valid)s::integer[], %(n_estimated)s::integer[], %(interval_s)s::integer[],
-            %(utc_offset_min)s::smallint[], %(days)s::smallint[], %(day_sums)b::bytea[], %(payload)b::bytea[])
-    AS c (channel_id, first_start, total, peak, n_valid, n_estimated, interval_s, utc_offset_min, days, day_sums, payload)
-ORDER BY c.channel_id, c.first_start;
+INSERT INTO metering.closed_months (channel_id, first_day_at, total, peak, n_valid, n_estimated, interval_s, utc_offset_min, days, day_sums, payload, payload_end)
+SELECT c.channel_id, to_timestamp(c.first_day_at), c.total, c.peak, c.n_valid, c.n_estimated, c.interval_s, c.utc_offset_min, c.days, c.day_sums, c.payload, c.payload_end
+FROM unnest(%(channel_id)s::bigint[], %(first_day_at)s::bigint[], %(total)s::bigint[], %(peak)s::integer[], %(n_valid)s::integer[], %(n_estimated)s::integer[], %(interval_s)s::integer[],
+            %(utc_offset_min)s::smallint[], %(days)s::smallint[], %(day_sums)b::bytea[], %(payload)b::bytea[], %(payload_end)b::bytea[])
+    AS c (channel_id, first_day_at, total, peak, n_valid, n_estimated, interval_s, utc_offset_min, days, day_sums, payload, payload_end)
+ORDER BY c.channel_id, c.first_day_at;
 
 -- name: remove_closed_blocks
 -- Removes the live blocks that stand in closed rows: how many, and the sums of their versions and deliveries.

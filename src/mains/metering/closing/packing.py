@@ -81,10 +81,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedRow:
-    """A row of `metering.closed_months`; `first_start` epoch seconds."""
+    """A row of `metering.closed_months`; `first_day_at` epoch seconds."""
 
     channel_id: int
-    first_start: int
+    first_day_at: int
     total: int
     peak: int
     n_valid: int
@@ -119,7 +119,7 @@ def pack(kept: Kept, *, cuts: Mapping[int, Iterable[int]] | None = None) -> list
     estimated = np.where(kept.is_mixed, np.isin(kept.qual, _ESTIMATED).sum(axis=1), np.where(np.isin(kept.quality, _ESTIMATED), n_valid, 0))
     begins = _runs(kept, cuts or {})
     ends = np.append(begins[1:], n)
-    from mains.metering.closing import coding  # noqa: PLC0415 - see _values
+    from mains.metering.closing import coding
 
     series = coding.encode(_filled(kept.values, is_gap, begins).reshape(-1), np.append(begins, n) * slots, slots=slots)
     any_odd, peaks = np.logical_or.reduceat(odd, begins), np.maximum.reduceat(peak, begins)
@@ -128,7 +128,7 @@ def pack(kept: Kept, *, cuts: Mapping[int, Iterable[int]] | None = None) -> list
     for i, (a, b) in enumerate(zip(begins.tolist(), ends.tolist(), strict=True)):
         rows.append(
             ClosedRow(
-                channel_id=int(kept.channel_id[a]), first_start=int(kept.block_start[a]), total=int(totals[i]), peak=int(peaks[i]), n_valid=int(valid[i]),
+                channel_id=int(kept.channel_id[a]), first_day_at=int(kept.block_start[a]), total=int(totals[i]), peak=int(peaks[i]), n_valid=int(valid[i]),
                 n_estimated=int(guessed[i]), interval_s=kept.interval_s, utc_offset_min=int(kept.utc_offset_min[a]), days=b - a,
                 day_sums=_day_sums(total[a:b], peak[a:b], n_valid[a:b], slots),
                 payload=_about(kept, is_gap, slice(a, b), is_odd=bool(any_odd[i])) + series[i],
@@ -209,7 +209,7 @@ class Told:
     """What is needed of a closed row to have its blocks back."""
 
     channel_id: int
-    first_start: int
+    first_day_at: int
     interval_s: int
     utc_offset_min: int
     days: int
@@ -222,7 +222,7 @@ _WIRE = struct.Struct(">qqihh")
 def told(record: bytes) -> Told:
     """A row as `packed_blocks` in metering/queries.sql sends it: channel, start (µs from 2000), interval length, offset, days, payload."""
     channel, start, interval_s, offset, days = _WIRE.unpack_from(record)
-    return Told(channel_id=channel, first_start=start // 1_000_000 + _EPOCH_2000, interval_s=interval_s, utc_offset_min=offset, days=days, payload=record[_WIRE.size :])
+    return Told(channel_id=channel, first_day_at=start // 1_000_000 + _EPOCH_2000, interval_s=interval_s, utc_offset_min=offset, days=days, payload=record[_WIRE.size :])
 
 
 def unpack_rows(rows: Sequence[Told]) -> list[Kept]:
@@ -270,7 +270,7 @@ def _unpack_alike(rows: list[Told]) -> Kept:
     return Kept(
         interval_s=interval_s,
         channel_id=np.repeat(np.array([row.channel_id for row in rows], dtype=np.int64), days),
-        block_start=np.repeat(np.array([row.first_start for row in rows], dtype=np.int64), days) + day * DAY,
+        block_start=np.repeat(np.array([row.first_day_at for row in rows], dtype=np.int64), days) + day * DAY,
         utc_offset_min=np.repeat(np.array([row.utc_offset_min for row in rows], dtype=np.int16), days),
         version=version, batch_id=batches, quality=quality, width=width, is_mixed=mixed, values=values, qual=qual,
     )  # fmt: skip
@@ -318,7 +318,7 @@ def _apply_odd(
 
 def _values(rows: list[Told], skipped: NDArray[np.int64], begins: NDArray[np.int64], slots: int) -> NDArray[np.int32]:
     """The values of rows, one after the other; by two threads where there are many."""
-    from mains.metering.closing import coding  # noqa: PLC0415 - it loads a compiler, and most who import this meet no closed month
+    from mains.metering.closing import coding
 
     lengths = np.array([len(row.payload) for row in rows], dtype=np.int64)
     ends = np.cumsum(lengths)

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import numpy as np
-from numpy.typing import NDArray
 from psycopg import Connection
+from psycopg.rows import dict_row
 
 from mains.base.sql import Statements
 from mains.metering.blocks import DAY, MISSING_16
@@ -141,3 +141,28 @@ def months_closed_between(conn: Connection, from_at: datetime, to_at: datetime) 
 def running_transactions(conn: Connection) -> set[str]:
     """Transactions of others that run now."""
     return {row[0] for row in conn.execute(_sql.running_transactions)}
+
+
+def channel_names(conn: Connection, channels: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """Meter, register, commodity, flow, unit and units a raw step of channels, as text."""
+    found = {}
+    for channel, *names, step in conn.execute(_sql.channel_names, {"channels": list(channels)}):
+        found[channel] = (*names, format(step.normalize(), "f"))
+    return found
+
+
+def archive_of_hash(conn: Connection, sha256: bytes) -> dict[str, Any] | None:
+    """What was recorded of the archive with a SHA-256; None where none was."""
+    return conn.cursor(row_factory=dict_row).execute(_sql.archives_of_hash, {"sha256": sha256}).fetchone()
+
+
+def archives(conn: Connection) -> list[dict[str, Any]]:
+    """The archives that were recorded, newest month first."""
+    return conn.cursor(row_factory=dict_row).execute(_sql.archives).fetchall()
+
+
+def utility_code(conn: Connection) -> str:
+    """The short name of the utility of this transaction."""
+    row = conn.execute(_sql.utility_code).fetchone()
+    assert row is not None  # a transaction of staff has a utility
+    return row[0]

@@ -8,7 +8,7 @@ LIMIT %(limit)s;
 -- name: channels_closed
 -- Channels that have closed rows in a stretch of time, after one.
 SELECT DISTINCT channel_id FROM metering.closed_months
-WHERE first_start >= %(from_at)s AND first_start < %(to_at)s AND channel_id > %(after)s
+WHERE first_day_at >= %(from_at)s AND first_day_at < %(to_at)s AND channel_id > %(after)s
 ORDER BY channel_id
 LIMIT %(limit)s;
 
@@ -17,7 +17,7 @@ LIMIT %(limit)s;
 SELECT channel_id FROM (
     (SELECT DISTINCT channel_id FROM metering.interval_blocks WHERE block_start >= %(from_at)s AND block_start < %(to_at)s AND channel_id > %(after)s ORDER BY channel_id LIMIT %(limit)s)
     UNION
-    (SELECT DISTINCT channel_id FROM metering.closed_months WHERE first_start >= %(from_at)s AND first_start < %(to_at)s AND channel_id > %(after)s ORDER BY channel_id LIMIT %(limit)s)
+    (SELECT DISTINCT channel_id FROM metering.closed_months WHERE first_day_at >= %(from_at)s AND first_day_at < %(to_at)s AND channel_id > %(after)s ORDER BY channel_id LIMIT %(limit)s)
 ) AS either
 ORDER BY channel_id
 LIMIT %(limit)s;
@@ -33,10 +33,10 @@ GROUP BY interval_s, width, qual IS NOT NULL;
 
 -- name: closed_rows
 -- Closed rows of channels that begin in a stretch of time, in the order of the key.
-SELECT int8send(channel_id) || timestamptz_send(first_start) || int4send(interval_s) || int2send(utc_offset_min) || int2send(days) || payload
+SELECT int8send(channel_id) || timestamptz_send(first_day_at) || int4send(interval_s) || int2send(utc_offset_min) || int2send(days) || payload || payload_end
 FROM metering.closed_months
-WHERE channel_id = ANY (%(channels)s) AND first_start >= %(from_at)s AND first_start < %(to_at)s
-ORDER BY channel_id, first_start;
+WHERE channel_id = ANY (%(channels)s) AND first_day_at >= %(from_at)s AND first_day_at < %(to_at)s
+ORDER BY channel_id, first_day_at;
 
 -- name: occupancy_changes
 -- Instants at which somebody begins or ceases to see what a channel measures, near a stretch of time.
@@ -53,9 +53,9 @@ JOIN metering.channels c ON c.channel_id = m.channel_id
 JOIN devices.meter_installations i ON i.meter_id = c.meter_id
 JOIN customers.service_accounts a ON a.service_point_id = i.service_point_id
 CROSS JOIN LATERAL (VALUES (lower(a.active_period * i.installed_period), 1), (upper(a.active_period * i.installed_period), 0)) AS bound (at, days)
-WHERE m.first_start >= %(from_at)s AND m.first_start < %(to_at)s
-  AND bound.at >= m.first_start + bound.days * interval '24 hours' AND bound.at <= m.first_start + (m.days - 1 + bound.days) * interval '24 hours'
-  AND bound.at > m.first_start AND bound.at < m.first_start + m.days * interval '24 hours'
+WHERE m.first_day_at >= %(from_at)s AND m.first_day_at < %(to_at)s
+  AND bound.at >= m.first_day_at + bound.days * interval '24 hours' AND bound.at <= m.first_day_at + (m.days - 1 + bound.days) * interval '24 hours'
+  AND bound.at > m.first_day_at AND bound.at < m.first_day_at + m.days * interval '24 hours'
 ORDER BY m.channel_id;
 
 -- name: hindrances
@@ -69,14 +69,14 @@ SELECT (SELECT count(*) FROM metering.ingest_batches WHERE finished_at IS NULL A
 
 -- name: months_closed_between
 -- UTC months with closed rows that begin in a stretch of time.
-SELECT DISTINCT date_trunc('month', first_start, 'UTC') FROM metering.closed_months WHERE first_start >= %(from_at)s AND first_start < %(to_at)s;
+SELECT DISTINCT date_trunc('month', first_day_at, 'UTC') FROM metering.closed_months WHERE first_day_at >= %(from_at)s AND first_day_at < %(to_at)s;
 
 -- name: staged_on_closed
 -- Channels and months of staged blocks that lie in closed months.
-SELECT DISTINCT m.channel_id, date_trunc('month', m.first_start, 'UTC')
+SELECT DISTINCT m.channel_id, date_trunc('month', m.first_day_at, 'UTC')
 FROM (SELECT DISTINCT channel_id, date_trunc('month', block_start, 'UTC') AS month FROM pg_temp.staged_blocks WHERE n_valid > 0) AS s
-JOIN metering.closed_months m ON m.channel_id = s.channel_id AND m.first_start >= s.month AND m.first_start < s.month + interval '1 month'
-WHERE m.first_start >= %(from_at)s AND m.first_start < %(to_at)s;
+JOIN metering.closed_months m ON m.channel_id = s.channel_id AND m.first_day_at >= s.month AND m.first_day_at < s.month + interval '1 month'
+WHERE m.first_day_at >= %(from_at)s AND m.first_day_at < %(to_at)s;
 
 -- name: staged_blocks
 -- Staged blocks of channels in a stretch of time.
@@ -106,3 +106,7 @@ FROM metering.archive_manifests ORDER BY month_start DESC, written_at DESC;
 SELECT c.channel_id, m.meter_number, c.register, c.commodity, c.flow, c.unit, c.multiplier * 10::numeric ^ c.pow10
 FROM metering.channels c JOIN devices.meters m ON m.meter_id = c.meter_id
 WHERE c.channel_id = ANY (%(channels)s);
+
+-- name: utility_code
+-- The short name of the utility of this transaction.
+SELECT utility_code FROM network.utilities WHERE utility_id = identity.current_utility();

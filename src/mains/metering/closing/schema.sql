@@ -1,7 +1,7 @@
 -- Closed months: the dense tier and the archive.
 CREATE TABLE metering.closed_months (
     channel_id     bigint      NOT NULL,
-    first_start    timestamptz NOT NULL,
+    first_day_at    timestamptz NOT NULL,
     utility_id     uuid        NOT NULL DEFAULT identity.current_utility(),
     total          bigint      NOT NULL,
     peak           integer     NOT NULL,
@@ -12,23 +12,24 @@ CREATE TABLE metering.closed_months (
     days           smallint    NOT NULL,
     day_sums       bytea       NOT NULL,
     payload        bytea       NOT NULL,
-    CONSTRAINT closed_months_pk PRIMARY KEY (channel_id, first_start),
-    CONSTRAINT a_closed_day_starts_at_standard_midnight CHECK ((extract(epoch FROM first_start)::bigint + utc_offset_min * 60) % 86400 = 0),
+    payload_end    bytea       NOT NULL,
+    CONSTRAINT closed_months_pk PRIMARY KEY (channel_id, first_day_at),
+    CONSTRAINT a_closed_day_starts_at_standard_midnight CHECK ((extract(epoch FROM first_day_at)::bigint + utc_offset_min * 60) % 86400 = 0),
     CONSTRAINT a_closed_interval_divides_the_day CHECK (interval_s > 0 AND 86400 % interval_s = 0),
     CONSTRAINT closed_days_lie_in_one_month CHECK (
-        days BETWEEN 1 AND 31 AND date_trunc('month', first_start, 'UTC') = date_trunc('month', first_start + (days - 1) * interval '24 hours', 'UTC')),
+        days BETWEEN 1 AND 31 AND date_trunc('month', first_day_at, 'UTC') = date_trunc('month', first_day_at + (days - 1) * interval '24 hours', 'UTC')),
     CONSTRAINT closed_readings_fit_their_days CHECK (n_valid BETWEEN 0 AND days * (86400 / interval_s) AND n_estimated BETWEEN 0 AND n_valid),
     CONSTRAINT every_closed_day_has_its_sums CHECK (
         length(day_sums) = 3 + days * (get_byte(day_sums, 0) + get_byte(day_sums, 1) + get_byte(day_sums, 2))
         AND get_byte(day_sums, 0) BETWEEN 1 AND 8 AND get_byte(day_sums, 1) BETWEEN 1 AND 4 AND get_byte(day_sums, 2) IN (0, 2))
 );
-ALTER TABLE metering.closed_months ALTER payload SET STORAGE EXTERNAL, ALTER day_sums SET STORAGE PLAIN;
-CREATE INDEX closed_months_by_time ON metering.closed_months USING brin (first_start) WITH (pages_per_range = 32);
+ALTER TABLE metering.closed_months ALTER payload SET STORAGE EXTERNAL, ALTER payload_end SET STORAGE PLAIN, ALTER day_sums SET STORAGE PLAIN;
+CREATE INDEX closed_months_by_time ON metering.closed_months USING brin (first_day_at) WITH (pages_per_range = 32);
 COMMENT ON TABLE metering.closed_months IS
 'Interval readings of months that are over, dense: one row is a run of days of one channel within one UTC month, with one interval length and offset, that the same customers may see; mostly a whole month. '
 'SQL has their days and months (channel_days, channel_months); their readings come through the application, or through SQL once thawed';
 COMMENT ON COLUMN metering.closed_months.channel_id IS 'The channel';
-COMMENT ON COLUMN metering.closed_months.first_start IS 'Start of the first standard-time day';
+COMMENT ON COLUMN metering.closed_months.first_day_at IS 'Start of the first standard-time day';
 COMMENT ON COLUMN metering.closed_months.utility_id IS 'The utility';
 COMMENT ON COLUMN metering.closed_months.total IS 'Sum of the valid raw values';
 COMMENT ON COLUMN metering.closed_months.peak IS 'Largest of the days'' peaks, raw';
@@ -38,13 +39,14 @@ COMMENT ON COLUMN metering.closed_months.interval_s IS 'Length of an interval, s
 COMMENT ON COLUMN metering.closed_months.utc_offset_min IS 'Standard-time offset of the days from UTC, minutes';
 COMMENT ON COLUMN metering.closed_months.days IS 'How many days, one after the other';
 COMMENT ON COLUMN metering.closed_months.day_sums IS 'Widths of a total, a peak and a count (3 bytes; a count''s is 0 where no interval is missing), then all totals, all peaks and all counts, big-endian; see closed_days()';
-COMMENT ON COLUMN metering.closed_months.payload IS 'Values, qualities, versions and deliveries of the days, packed by the application (mains.metering.closing.packing)';
+COMMENT ON COLUMN metering.closed_months.payload IS 'Values, qualities, versions and deliveries of the days, packed by the application (mains.metering.closing.packing): as much as fills whole pieces of out-of-line storage (1996 bytes, four a page)';
+COMMENT ON COLUMN metering.closed_months.payload_end IS 'The rest of the payload, in the row: a last piece out of line would leave a quarter of its page empty';
 -- staff may not remove: the functions below do, each after seeing that the readings stand somewhere else
 SELECT identity.protect('metering.closed_months', staff => 'SI', audited => false, customer => $$EXISTS (
     SELECT 1 FROM metering.channels c JOIN devices.meter_installations i ON i.meter_id = c.meter_id JOIN customers.service_accounts a ON a.service_point_id = i.service_point_id
     WHERE c.channel_id = closed_months.channel_id
-      AND a.active_period * i.installed_period && tstzrange(closed_months.first_start, closed_months.first_start + interval '24 hours')
-      AND a.active_period * i.installed_period && tstzrange(closed_months.first_start + (closed_months.days - 1) * interval '24 hours', closed_months.first_start + closed_months.days * interval '24 hours'))$$);
+      AND a.active_period * i.installed_period && tstzrange(closed_months.first_day_at, closed_months.first_day_at + interval '24 hours')
+      AND a.active_period * i.installed_period && tstzrange(closed_months.first_day_at + (closed_months.days - 1) * interval '24 hours', closed_months.first_day_at + closed_months.days * interval '24 hours'))$$);
 CREATE POLICY moved_by_functions ON metering.closed_months TO mains_owner USING (utility_id = (SELECT identity.current_utility())) WITH CHECK (utility_id = (SELECT identity.current_utility()));
 
 CREATE FUNCTION metering.number_at(of bytea, place integer, width integer) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -63,7 +65,7 @@ CREATE VIEW metering.channel_days WITH (security_invoker = true) AS
 SELECT b.utility_id, b.channel_id, b.block_start, b.interval_s, b.utc_offset_min, b.total, b.peak, b.n_valid, false AS is_closed
 FROM metering.interval_blocks b
 UNION ALL
-SELECT m.utility_id, m.channel_id, m.first_start + d.i * interval '24 hours', m.interval_s, m.utc_offset_min, d.total, d.peak, d.n_valid, true
+SELECT m.utility_id, m.channel_id, m.first_day_at + d.i * interval '24 hours', m.interval_s, m.utc_offset_min, d.total, d.peak, d.n_valid, true
 FROM metering.closed_months m CROSS JOIN LATERAL metering.closed_days(m.day_sums, m.days, m.interval_s) AS d;
 COMMENT ON VIEW metering.channel_days IS 'Each standard-time day of each channel, in live and closed months alike; ask through metering.days_of_channels(), which adds the bounds that prune';
 COMMENT ON COLUMN metering.channel_days.utility_id IS 'The utility';
@@ -82,10 +84,10 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT b.channel_id, b.block_start, b.interval_s, b.utc_offset_min, b.total, b.peak, b.n_valid, false
     FROM metering.interval_blocks b WHERE b.channel_id = ANY (channels) AND b.block_start >= from_at AND b.block_start < to_at
     UNION ALL
-    SELECT m.channel_id, m.first_start + d.i * interval '24 hours', m.interval_s, m.utc_offset_min, d.total, d.peak, d.n_valid, true
+    SELECT m.channel_id, m.first_day_at + d.i * interval '24 hours', m.interval_s, m.utc_offset_min, d.total, d.peak, d.n_valid, true
     FROM metering.closed_months m CROSS JOIN LATERAL metering.closed_days(m.day_sums, m.days, m.interval_s) AS d
-    WHERE m.channel_id = ANY (channels) AND m.first_start > from_at - interval '31 days' AND m.first_start < to_at
-      AND m.first_start + d.i * interval '24 hours' >= from_at AND m.first_start + d.i * interval '24 hours' < to_at
+    WHERE m.channel_id = ANY (channels) AND m.first_day_at > from_at - interval '31 days' AND m.first_day_at < to_at
+      AND m.first_day_at + d.i * interval '24 hours' >= from_at AND m.first_day_at + d.i * interval '24 hours' < to_at
 $$;
 COMMENT ON FUNCTION metering.days_of_channels(bigint[], timestamptz, timestamptz) IS 'Days of channels that start in [from, to), as in channel_days, by the keys of both tiers';
 
@@ -97,9 +99,9 @@ SELECT b.utility_id, b.channel_id, date_trunc('month', b.block_start, 'UTC') AS 
 FROM metering.interval_blocks b
 GROUP BY b.utility_id, b.channel_id, date_trunc('month', b.block_start, 'UTC')
 UNION ALL
-SELECT m.utility_id, m.channel_id, date_trunc('month', m.first_start, 'UTC'), sum(m.total)::bigint, max(m.peak), sum(m.n_valid)::bigint, sum(m.n_estimated)::bigint, sum(m.days)::integer, true
+SELECT m.utility_id, m.channel_id, date_trunc('month', m.first_day_at, 'UTC'), sum(m.total)::bigint, max(m.peak), sum(m.n_valid)::bigint, sum(m.n_estimated)::bigint, sum(m.days)::integer, true
 FROM metering.closed_months m
-GROUP BY m.utility_id, m.channel_id, date_trunc('month', m.first_start, 'UTC');
+GROUP BY m.utility_id, m.channel_id, date_trunc('month', m.first_day_at, 'UTC');
 COMMENT ON VIEW metering.channel_months IS 'Each UTC month of each channel by its days, in live and closed months alike';
 COMMENT ON COLUMN metering.channel_months.utility_id IS 'The utility';
 COMMENT ON COLUMN metering.channel_months.channel_id IS 'The channel';
@@ -133,8 +135,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     EXECUTE format('WITH gone AS (
         DELETE FROM %s b USING metering.closed_months m CROSS JOIN LATERAL metering.closed_days(m.day_sums, m.days, m.interval_s) AS d
-        WHERE m.channel_id = ANY ($1) AND m.first_start >= $2 AND m.first_start < $2 + interval ''1 month''
-          AND b.utility_id = m.utility_id AND b.channel_id = m.channel_id AND b.block_start = m.first_start + d.i * interval ''24 hours'' AND b.interval_s = m.interval_s
+        WHERE m.channel_id = ANY ($1) AND m.first_day_at >= $2 AND m.first_day_at < $2 + interval ''1 month''
+          AND b.utility_id = m.utility_id AND b.channel_id = m.channel_id AND b.block_start = m.first_day_at + d.i * interval ''24 hours'' AND b.interval_s = m.interval_s
           AND (b.total, b.peak, b.n_valid) = (d.total, d.peak, d.n_valid)
         RETURNING b.version, b.batch_id)
         SELECT count(*), coalesce(sum(version), 0), coalesce(sum(batch_id), 0) FROM gone', metering.live_partition(month))
@@ -150,10 +152,10 @@ DECLARE
 BEGIN
     EXECUTE format('WITH gone AS (
         DELETE FROM metering.closed_months m
-        WHERE m.channel_id = ANY ($1) AND m.first_start >= $2 AND m.first_start < $2 + interval ''1 month''
+        WHERE m.channel_id = ANY ($1) AND m.first_day_at >= $2 AND m.first_day_at < $2 + interval ''1 month''
           AND NOT EXISTS (
             SELECT FROM metering.closed_days(m.day_sums, m.days, m.interval_s) AS d
-            LEFT JOIN %s b ON b.channel_id = m.channel_id AND b.block_start = m.first_start + d.i * interval ''24 hours'' AND b.utility_id = m.utility_id
+            LEFT JOIN %s b ON b.channel_id = m.channel_id AND b.block_start = m.first_day_at + d.i * interval ''24 hours'' AND b.utility_id = m.utility_id
             WHERE (b.total, b.peak, b.n_valid) IS DISTINCT FROM (d.total, d.peak, d.n_valid))
         RETURNING 1)
         SELECT count(*) FROM gone', metering.live_partition(month))
@@ -234,7 +236,7 @@ BEGIN
         RAISE EXCEPTION 'no archive of % has this hash', to_char(month AT TIME ZONE 'UTC', 'YYYY-MM') USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     DELETE FROM metering.closed_months m
-    WHERE m.channel_id = ANY (channels) AND m.first_start >= date_trunc('month', month, 'UTC') AND m.first_start < date_trunc('month', month, 'UTC') + interval '1 month';
+    WHERE m.channel_id = ANY (channels) AND m.first_day_at >= date_trunc('month', month, 'UTC') AND m.first_day_at < date_trunc('month', month, 'UTC') + interval '1 month';
     GET DIAGNOSTICS removed = ROW_COUNT;
     RETURN removed;
 END
