@@ -17,13 +17,13 @@ SUITE_INPUTS = 1500
 MEMORY_MIB = 4096
 """Address space of a fuzzing process; the compiled kernels alone map some 1.5 GiB of it."""
 
-NIGHTLY_S = int(os.environ.get("MAINS_FUZZ_SECONDS", "40"))
+NIGHTLY_S = int(os.environ.get("MAINS_FUZZ_SECONDS", "60"))
 """Seconds of libFuzzer for each parser in the nightly set."""
 
 NIGHTLY_INPUTS = 1_000_000
 
 
-@pytest.mark.parametrize("kinds", [KINDS[::2], KINDS[1::2]], ids=lambda kinds: "+".join(kinds))
+@pytest.mark.parametrize("kinds", [KINDS[::2], KINDS[1::2]], ids="+".join)
 def test_thousands_of_mutated_files_are_read_or_refused_and_every_reading_is_accounted_for(kinds):
     found = subprocess.run(
         [sys.executable, str(HERE / "fuzz_inputs.py"), str(MEMORY_MIB), str(SUITE_INPUTS), *kinds], capture_output=True, text=True, timeout=300, check=False
@@ -41,8 +41,13 @@ def test_bytes_spliced_into_a_valid_file_never_raise(kind, spliced, at):
         fuzz_inputs.check(kind, seed[:at] + spliced + seed[at:])
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=12), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from((*fuzz_inputs.MAP.decode().replace(":", " ").split(), "wide", "first", "multiplier")), inner, max_size=6), max_leaves=20))
+members = st.sampled_from((*fuzz_inputs.MAP.decode().replace(":", " ").split(), "wide", "first", "multiplier"))
+plain = st.none() | st.booleans() | st.integers() | st.text(max_size=12)
+maps = st.recursive(plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(members, inner, max_size=6), max_leaves=20)
+
+
 @settings(max_examples=300, deadline=None)
+@given(maps)
 def test_any_map_is_used_or_refused_with_its_faults(data):
     import yaml
 

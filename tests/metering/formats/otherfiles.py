@@ -69,7 +69,10 @@ def message(body, number):
     return b"\x76" + inner + b"\x63" + crc[::-1] + b"\x00"
 
 
-def sml(registers, *, server=bytes.fromhex("0a01445a47000282c0b0"), at=None, seconds=1000):
+SERVER = bytes.fromhex("0a01445a47000282c0b0")
+
+
+def sml(registers, *, server=SERVER, at=None, seconds=1000):
     """A frame of a GetList response. `registers`: (OBIS in bytes, unit, scaler, value); `at` epoch s, None for a counter of seconds."""
     time = listed(unsigned(2 if at else 1), unsigned(at or seconds, 4))
     entries = [
@@ -134,7 +137,8 @@ def cim(blocks=(), readings=(), *, meter="M-77", prefix="m:", message=True):
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode()
 
 
-def rsm012(points, *, resolution="PT1H", start="2026-01-09T23:00Z", end="2026-01-10T23:00Z", kind="E17", unit="KWH", registration="2026-01-11T07:30:00Z", form="xml", type_="E66"):
+def rsm012(points, *, resolution="PT1H", start="2026-01-09T23:00Z", end="2026-01-10T23:00Z", kind="E17", unit="KWH",
+           registration="2026-01-11T07:30:00Z", form="xml", type_="E66"):
     """A document of one Series. `points`: (position, quantity or None, quality or None)."""
     if form == "json":
         held = []
@@ -156,9 +160,11 @@ def rsm012(points, *, resolution="PT1H", start="2026-01-09T23:00Z", end="2026-01
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<cim:NotifyValidatedMeasureData_MarketDocument xmlns:cim="urn:ediel.org:measure:notifyvalidatedmeasuredata:0:1">'
         f"<cim:mRID>D1</cim:mRID><cim:type>{type_}</cim:type><cim:Series><cim:mRID>S1</cim:mRID>"
-        f'<cim:marketEvaluationPoint.mRID codingScheme="A10">571313000000002000</cim:marketEvaluationPoint.mRID><cim:marketEvaluationPoint.type>{kind}</cim:marketEvaluationPoint.type>'
+        f'<cim:marketEvaluationPoint.mRID codingScheme="A10">571313000000002000</cim:marketEvaluationPoint.mRID>'
+        f'<cim:marketEvaluationPoint.type>{kind}</cim:marketEvaluationPoint.type>'
         + (f"<cim:registration_DateAndOrTime.dateTime>{registration}</cim:registration_DateAndOrTime.dateTime>" if registration else "")
-        + f"<cim:product>8716867000030</cim:product><cim:quantity_Measure_Unit.name>{unit}</cim:quantity_Measure_Unit.name><cim:Period><cim:resolution>{resolution}</cim:resolution>"
+        + f"<cim:product>8716867000030</cim:product>"
+        f"<cim:quantity_Measure_Unit.name>{unit}</cim:quantity_Measure_Unit.name><cim:Period><cim:resolution>{resolution}</cim:resolution>"
         f"<cim:timeInterval><cim:start>{start}</cim:start><cim:end>{end}</cim:end></cim:timeInterval>{body}</cim:Period></cim:Series>"
         "</cim:NotifyValidatedMeasureData_MarketDocument>"
     ).encode()
@@ -168,5 +174,7 @@ def nem13(records, *, end="900\n"):
     """`records`: lines of 250 fields after the NMI, as text: suffix, serial, direction, previous, at, quality, current, at, quality, quantity, unit."""
     lines = ["100,NEM13,202601010000,MDP,RETAILER"]
     for suffix, serial, direction, before, from_at, first, after, to_at, last, quantity, unit in records:
-        lines.append(f"250,NEM1300001,1141,01,{suffix},{suffix},{serial},{direction},{before},{from_at},{first},,,{after},{to_at},{last},,,{quantity},{unit},20260401,20260102120000,")
+        lines.append(
+            f"250,NEM1300001,1141,01,{suffix},{suffix},{serial},{direction},{before},{from_at},{first},,,{after},{to_at},{last},,,{quantity},{unit},20260401,20260102120000,"
+        )
     return ("\n".join(lines) + "\n" + end).encode()

@@ -179,7 +179,6 @@ def _segment(segment: list[list[str]], reading: _Reading) -> None:
     tag = _part(segment, 0)
     if tag == "QTY":
         _close_quantity(reading)
-        reading.gathering.found += 1
         reading.open = _Quantity(parts=[_part(segment, 1, place) for place in range(3)], number=reading.number)
         return
     if tag == "DTM":
@@ -235,6 +234,7 @@ def _close_quantity(reading: _Reading, *, why: tuple[str, str] | None = None) ->
     quantity, reading.open = reading.open, None
     if quantity is None:
         return
+    reading.gathering.found += 1
     if why is None:
         why = reading.fault if reading.has_interchange else ("malformed-edifact", "a quantity before the interchange begins (UNB)")
     if why is not None:
