@@ -22,6 +22,7 @@ from mains.identity.acting import open_database
 from mains.identity.api import SignInForm, sign_in_pages
 from mains.identity.gate import COOKIE, Clock, Gate, now
 from mains.metering import push_api
+from mains.metering.vee import api as vee_api
 from mains.payments.operations import keep_books
 from mains.settings import Settings
 from mains.settings import settings as read_settings
@@ -53,6 +54,7 @@ def create_app(database: Database, settings: Settings, *, clock: Clock = now) ->
         if _is_there(f"mains.{domain}.api"):
             app.include_router(import_module(f"mains.{domain}.api").router, dependencies=[Depends(only_known_parameters)])
     app.include_router(push_api.router, dependencies=[Depends(only_known_parameters)])
+    app.include_router(vee_api.router, dependencies=[Depends(only_known_parameters)])
     if _is_there("mains.web.reads"):  # the pages come with what gathers their facts
         app.state.reads = import_module("mains.web.reads").reads_for
         app.include_router(import_module("mains.web.pages").router)

@@ -24,6 +24,7 @@ GROUPS = {
     "meters": "mains.metering.meters_cli",
     "channels": "mains.metering.channels_cli",
     "readings": "mains.metering.cli",
+    "vee": "mains.metering.vee.cli",
     "headends": "mains.integrations.headends.cli",
     "rates": "mains.rates.cli",
     "bills": "mains.billing.cli",

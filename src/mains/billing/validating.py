@@ -12,7 +12,7 @@ from mains.metering.vee import queries
 from mains.metering.vee.queries import Failure
 
 NOT_HOLDING = ("gap", "future-stale", "inactive-use")
-"""Rules whose failures hold no bill by themselves: what is missing holds it as missing, old readings are no worse for their age, and use outside of a meter's time is not billed."""
+"""Rules whose failures hold no bill by themselves: what is missing holds it as missing, age spoils no reading, and use outside of a meter's time is not billed."""
 
 
 def holds(conn: Connection, services: Sequence[Service], *, at: datetime) -> dict[UUID, Held]:

@@ -57,7 +57,7 @@ def set_rule(
     if severity is not None and severity not in SEVERITIES:
         raise UnableToSetRules(f"there is no severity {severity!r}", cure=f"use one of {', '.join(SEVERITIES)}")
     given = dict(parameters or {})
-    RuleSet.of([RuleRow(rule_name=rule_name, meter_class=meter_class, parameters=given, severity=severity, is_off=is_off)])  # type: ignore[arg-type]
+    RuleSet.of([RuleRow(rule_name=rule_name, meter_class=meter_class, parameters=given, severity=severity, is_off=is_off)])
     values = {
         "rule_name": rule_name, "meter_class": meter_class, "parameters": Jsonb(given), "severity": severity, "is_off": is_off, "from_date": from_date,
     }  # fmt: skip

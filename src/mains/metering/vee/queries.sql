@@ -194,3 +194,13 @@ ORDER BY asked.n, e.from_at, e.vee_exception_id;
 SELECT DISTINCT b.channel_id
 FROM metering.interval_blocks b
 WHERE b.batch_id = ANY (%(batches)s) AND b.channel_id = ANY (%(channels)s) AND b.block_start > %(from_at)s - interval '24 hours' AND b.block_start < %(to_at)s;
+
+-- name: class_of_channel
+-- The class of the customer whom a channel's meter served at an instant.
+SELECT cu.customer_class
+FROM metering.channels c
+JOIN devices.meter_installations i ON i.meter_id = c.meter_id AND i.installed_period @> %(at)s::timestamptz
+JOIN customers.service_accounts a ON a.service_point_id = i.service_point_id AND a.active_period @> %(at)s::timestamptz
+JOIN customers.customers cu ON cu.customer_id = a.customer_id
+WHERE c.channel_id = %(channel_id)s
+LIMIT 1;
