@@ -31,8 +31,8 @@ _FLOWS = {"delivered": 1, "received": 19, "net": 4, "total": 20}
 _POWERS = (9, 6, 3, 2, 1, 0, -1, -2, -3, -6, -9, -12)
 """The powers of ten that ESPI has names for."""
 _LARGEST = 2**47 - 1
-_QUANTITIES = {"energy": (4, 12), "reactive_energy": (4, 12), "apparent_energy": (4, 12), "power": (0, 37), "apparent_power": (0, 37), "volume": (4, 58), "heat": (4, 12)}
-"""AccumulationKind (4 usage in the interval, 0 not applicable) and MeasurementKind (12 energy, 37 power, 58 volume) of a quantity."""
+_QUANTITIES = {"energy": (4, 12), "reactive_energy": (4, 12), "apparent_energy": (4, 12), "power": (0, 37), "apparent_power": (0, 37), "volume": (4, None), "heat": (4, 12)}
+"""AccumulationKind (4 usage in the interval, 0 not applicable) and MeasurementKind (12 energy, 37 power; a volume says it by its unit) of a quantity."""
 
 
 class NoGreenButtonUnit(Problem):
@@ -96,7 +96,7 @@ def _local_time(zone_name: str, year: int, stamp: str) -> str:
 def _reading_type(channel: Channel, stamp: str) -> str:
     """The ReadingType of a channel, of its own: two channels may have one register name."""
     kind = _type_of(channel)
-    accumulation, measured = _QUANTITIES.get(UNITS[channel.unit].quantity, (4, 0))
+    accumulation, measured = _QUANTITIES.get(UNITS[channel.unit].quantity, (4, None))
     stated = [
         ("accumulationBehaviour", accumulation), ("commodity", _COMMODITIES[channel.commodity][0]), ("dataQualifier", 12), ("defaultQuality", 0),
         ("flowDirection", _FLOWS[channel.flow]), ("intervalLength", channel.interval_s), ("kind", measured), ("powerOfTenMultiplier", kind.power), ("timeAttribute", 0),

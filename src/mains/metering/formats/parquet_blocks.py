@@ -130,16 +130,20 @@ def _days(batch: Any, row: int, numbers: tuple[np.ndarray, np.ndarray], findings
         refused |= bad
     flat = _flat(column, MISSING)
     marked = None if marks is None else _flat(marks, 0)
-    ends = np.cumsum(sizes)
     days = []
     for slots in np.unique(sizes[~refused]).tolist():
         chosen = np.flatnonzero((sizes == slots) & ~refused)
-        whole = len(chosen) == len(sizes)
-        at = None if whole else (ends[chosen] - slots)[:, None] + np.arange(slots)
-        values = flat.reshape(-1, slots) if whole else flat[at]
-        each = quality[chosen] if marked is None else (marked.reshape(-1, slots) if whole else marked[at]).astype(np.uint8)
+        values = _rows(flat, sizes, chosen, slots)
+        each = quality[chosen] if marked is None else _rows(marked, sized, chosen, slots).astype(np.uint8)
         days.append(_Days(line=line[chosen], channel=numbers[0][chosen], kind=numbers[1][chosen], day=day[chosen], values=values, quality=each))
     return found, days
+
+
+def _rows(flat: np.ndarray, sizes: np.ndarray, chosen: np.ndarray, slots: int) -> np.ndarray:
+    """The lists of the chosen rows, [rows, slots], out of the values of all."""
+    if len(chosen) == len(sizes):
+        return flat.reshape(-1, slots)
+    return flat[(np.cumsum(sizes)[chosen] - slots)[:, None] + np.arange(slots)]
 
 
 def _sizes(column: Any) -> np.ndarray:
