@@ -61,7 +61,7 @@ def understand(form, kind, body, *, device="S-1"):
     [
         (1, -5, -5), (2, -300, -300), (3, -70_000, -70_000), (4, -(2**40), -(2**40)), (7, 2**32 - 1, 2**32 - 1), (8, 2**63, 2**63),
         (9, 1.1, "1.1"), (10, 0.1, "0.1"), (9, -0.375, "-0.375"),
-    ],  # fmt: skip
+    ],
 )
 def test_numbers_are_read_exactly(kind, value, read):
     assert decode(payload(metric("x", value, kind=kind))).metrics[0].value == read

@@ -30,6 +30,7 @@ _BYTES_A_ROW = 60
 _ROWS_A_BLOCK_PIECE = 40_000
 _MOST_NAMED = 10
 _FIRST, _LAST = -(2**63), 2**63 - 1
+_WAITING = np.dtype([("channel", ">i8"), ("at", ">i8"), ("raw", ">i4"), ("quality", ">i2"), ("batch", ">i4")])
 
 
 class InboxFull(Problem):
@@ -325,14 +326,20 @@ def overlay(
 
     Row i of `values` and `quality` [channels, count] is channels[i], column k the interval of `step` s that starts at begin_epoch + k x step, epoch seconds.
     """
-    asked = {"channels": BigInts(channels), "from_at": as_instant(begin_epoch), "to_at": as_instant(begin_epoch + count * step)}
-    return lay_over(_taken(conn, _sql.waiting, asked), channels, begin_epoch, step, values, quality)
+    asked = {"channels": channels.tolist(), "from_at": as_instant(begin_epoch), "to_at": as_instant(begin_epoch + count * step)}
+    row = conn.cursor(binary=True).execute(_sql.waiting, asked).fetchone()
+    return lay_over(row[0], channels, begin_epoch, step, values, quality) if row is not None and row[0] is not None else 0
 
 
-def lay_over(waiting: Waiting, channels: NDArray[np.int64], begin_epoch: int, step: int, values: NDArray[np.int32], quality: NDArray[np.uint8]) -> int:
-    """The same with waiting readings of these channels and this stretch of time that were read before."""
-    if not len(waiting):
-        return 0
+def lay_over(
+    packed: bytes, channels: NDArray[np.int64], begin_epoch: int, step: int, values: NDArray[np.int32], quality: NDArray[np.uint8]
+) -> int:
+    """The same with what `waiting` of inbox.sql strung together, for a caller that asked for it along with the blocks; all of it lies within the columns."""
+    found = np.frombuffer(packed, dtype=_WAITING)
+    waiting = Waiting(
+        channel=found["channel"].astype(np.int64), start_us=found["at"].astype(np.int64) + EPOCH_2000 * 1_000_000, raw=found["raw"].astype(np.int32),
+        quality=found["quality"].astype(np.uint8), batch=found["batch"].astype(np.int32),
+    )  # fmt: skip
     waiting = waiting.where(settle(waiting))
     column, off = np.divmod(waiting.start_us - begin_epoch * 1_000_000, step * 1_000_000)
     waiting, column = waiting.where(off == 0), column[off == 0]

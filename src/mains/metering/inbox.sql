@@ -51,8 +51,8 @@ FROM metering.channels
 WHERE channel_id = ANY (%(channels)s);
 
 -- name: waiting
--- What waits for channels in a stretch of time, a column an array; NULL where nothing does.
-SELECT array_agg(channel_id), array_agg(reading_at), array_agg(raw), array_agg(quality), array_agg(batch_id)
+-- What waits for channels in a stretch of time, strung together: 26 bytes a reading; NULL where nothing does.
+SELECT string_agg(int8send(channel_id) || timestamptz_send(reading_at) || int4send(raw) || int2send(quality) || int4send(batch_id), '')
 FROM metering.reading_inbox
 WHERE channel_id = ANY (%(channels)s) AND reading_at >= %(from_at)s AND reading_at < %(to_at)s;
 
