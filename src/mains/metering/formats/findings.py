@@ -50,7 +50,7 @@ CURES: dict[str, str] = {
     "missing-header": "put the 100 record with NEM12 first",
     "truncated-file": "transfer the file again: its 900 record is missing, so its end may be too",
     "record-after-end": "split the file: nothing may follow the 900 record",
-    "unknown-record": "remove the line, or repair its record indicator (100, 200, 300, 400, 500, 900)",
+    "unknown-record": "remove the line, or repair its record indicator (100, 200, 300, 400, 500, 900; in NEM13 100, 250, 550, 900)",
     "bad-record": "repair the record: a field is missing or not of its kind",
     "orphan-record": "put the 200 record with NMI and suffix before its 300 records",
     "wrong-interval-count": "send one value for each interval of the day, as the interval length says",
