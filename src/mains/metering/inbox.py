@@ -328,18 +328,20 @@ def overlay(
     """
     asked = {"channels": channels.tolist(), "from_at": as_instant(begin_epoch), "to_at": as_instant(begin_epoch + count * step)}
     row = conn.cursor(binary=True).execute(_sql.waiting, asked).fetchone()
-    return lay_over(row[0], channels, begin_epoch, step, values, quality) if row is not None and row[0] is not None else 0
-
-
-def lay_over(
-    packed: bytes, channels: NDArray[np.int64], begin_epoch: int, step: int, values: NDArray[np.int32], quality: NDArray[np.uint8]
-) -> int:
-    """The same with what `waiting` of inbox.sql strung together, for a caller that asked for it along with the blocks; all of it lies within the columns."""
-    found = np.frombuffer(packed, dtype=_WAITING)
+    if row is None or row[0] is None:
+        return 0
+    found = np.frombuffer(row[0], dtype=_WAITING)
     waiting = Waiting(
         channel=found["channel"].astype(np.int64), start_us=found["at"].astype(np.int64) + EPOCH_2000 * 1_000_000, raw=found["raw"].astype(np.int32),
         quality=found["quality"].astype(np.uint8), batch=found["batch"].astype(np.int32),
     )  # fmt: skip
+    return lay_over(waiting, channels, begin_epoch, step, values, quality)
+
+
+def lay_over(waiting: Waiting, channels: NDArray[np.int64], begin_epoch: int, step: int, values: NDArray[np.int32], quality: NDArray[np.uint8]) -> int:
+    """The same with waiting readings of these channels and this stretch of time that were read before."""
+    if not len(waiting):
+        return 0
     waiting = waiting.where(settle(waiting))
     column, off = np.divmod(waiting.start_us - begin_epoch * 1_000_000, step * 1_000_000)
     waiting, column = waiting.where(off == 0), column[off == 0]
