@@ -57,7 +57,9 @@ def create_app(database: Database, settings: Settings, *, clock: Clock = now) ->
     app.include_router(vee_api.router, dependencies=[Depends(only_known_parameters)])
     if _is_there("mains.web.reads"):  # the pages come with what gathers their facts
         app.state.reads = import_module("mains.web.reads").reads_for
+        app.state.acts = import_module("mains.web.acts").acts_for
         app.include_router(import_module("mains.web.pages").router)
+        app.include_router(import_module("mains.web.meter_pages").router)
     app.mount("/static", StaticFiles(directory=render.STATIC), name="static")
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=LARGEST_BODY)  # for bodies that do not say their length
     app.add_middleware(Gate, database=database, clock=clock)

@@ -15,7 +15,7 @@ LEFT JOIN LATERAL (
     FROM devices.meter_installations mi JOIN devices.meters m ON m.meter_id = mi.meter_id
     LEFT JOIN metering.channels c ON c.meter_id = m.meter_id AND c.commodity = a.commodity AND c.flow IN ('delivered', 'net', 'total') AND c.quantity IN ('energy', 'volume', 'heat')
     WHERE mi.service_point_id = a.service_point_id AND mi.installed_period && a.active_period
-    ORDER BY mi.installed_period DESC, c.channel_id LIMIT 1) AS i ON true
+    ORDER BY mi.installed_period DESC, upper_inf(c.in_service) DESC, c.channel_id LIMIT 1) AS i ON true
 LEFT JOIN LATERAL (
     SELECT max(d.read_at) AS last_at, count(*) FILTER (WHERE d.read_at > (
                SELECT max(l.read_at) FROM metering.register_reads l
@@ -35,9 +35,9 @@ SELECT c.channel_id, m.meter_number, m.dial_digits, c.unit, c.multiplier * 10::n
        lower(span.period) AS from_at, upper(span.period) AS to_at
 FROM customers.service_accounts a
 JOIN devices.meter_installations i ON i.service_point_id = a.service_point_id
-CROSS JOIN LATERAL (SELECT a.active_period * i.installed_period * tstzrange(%(from_at)s, %(to_at)s) AS period) AS span
 JOIN devices.meters m ON m.meter_id = i.meter_id
 JOIN metering.channels c ON c.meter_id = i.meter_id AND c.commodity = a.commodity AND c.flow IN ('delivered', 'net', 'total') AND c.quantity IN ('energy', 'volume', 'heat')
+CROSS JOIN LATERAL (SELECT a.active_period * i.installed_period * c.in_service * tstzrange(%(from_at)s, %(to_at)s) AS period) AS span
 WHERE a.account_id = %(account_id)s AND NOT isempty(span.period)
 ORDER BY lower(span.period), c.channel_id;
 

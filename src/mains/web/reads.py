@@ -13,7 +13,7 @@ from psycopg import Connection
 from mains.base.db import Actor, Database
 from mains.base.http import actor_of
 from mains.network.queries import own_utility
-from mains.web import bill_facts, customer_facts, home_facts, queries, usage_details, views
+from mains.web import bill_facts, customer_facts, home_facts, meter_facts, meter_views, queries, usage_details, views
 from mains.web.format import Formats
 
 
@@ -76,6 +76,26 @@ class PageReads:
         """The bills that wait for a person."""
         with self._reading() as (conn, _):
             return home_facts.held_bills(conn)
+
+    def meters(self) -> meter_views.MetersPage:
+        """Meter operations now."""
+        with self._reading() as (conn, f):
+            return meter_facts.meters_page(conn, f=f)
+
+    def exceptions(self, *, rule: str | None, severity: str | None, before: int | None, done: str | None) -> meter_views.ExceptionsPage:
+        """The work list of exceptions."""
+        with self._reading() as (conn, _):
+            return meter_facts.exceptions_page(conn, rule=rule, severity=severity, before=before, done=done)
+
+    def exception(self, exception_id: int) -> meter_views.ExceptionPage:
+        """One exception."""
+        with self._reading() as (conn, _):
+            return meter_facts.exception_page(conn, exception_id)
+
+    def silent(self, day: date | None) -> meter_views.SilentPage:
+        """Meters of which nothing was read on a day."""
+        with self._reading() as (conn, f):
+            return meter_facts.silent_page(conn, day=day, f=f)
 
     @contextmanager
     def _reading(self) -> Iterator[tuple[Connection, Formats]]:

@@ -97,6 +97,12 @@ function draw(figure) {
     readout.textContent = words.join(" · ");
   };
   const open = (plot) => plot.over.addEventListener("click", () => { if (plot.cursor.idx != null) rows[plot.cursor.idx].querySelector("a")?.click(); });
+  const meant = rows.flatMap((row, n) => (row.dataset.meant === undefined ? [] : [n]));
+  const shade = (plot) => {  // the stretch that is spoken of
+    const from = plot.valToPos(values[0][meant[0]], "x", true), to = plot.valToPos(values[0][Math.min(meant.at(-1) + 1, values[0].length - 1)], "x", true);
+    plot.ctx.fillStyle = `color-mix(in oklab, ${colour("--alarm")} 14%, transparent)`;
+    plot.ctx.fillRect(from, plot.bbox.top, Math.max(to - from, 2), plot.bbox.height);
+  };
   const path = isBars ? undefined : uPlot.paths.stepped({ align: 1 });
   const quiet = { width: 0, points: { show: false }, paths: path };
   drawn.set(figure, new uPlot({
@@ -123,7 +129,7 @@ function draw(figure) {
       { stroke: colour("--edge"), width: 1.6, dash: [5, 4], paths: path, points: { show: false } },
       { scale: "degrees", stroke: colour("--forecast") || colour("--muted"), width: 1.8, dash: [1, 3], points: { show: false }, spanGaps: true },
     ],
-    hooks: { setCursor: [tell], ready: isBars ? [open] : [] },
+    hooks: { setCursor: [tell], ready: isBars ? [open] : [], drawClear: meant.length ? [shade] : [] },
   }, values, canvas));
 }
 
@@ -141,6 +147,12 @@ document.addEventListener("click", (event) => {
   if (event.target.closest?.("[hx-target='#drill']")) document.addEventListener("htmx:after:swap", () => document.querySelector("#drill")?.scrollIntoView({ block: "nearest" }), { once: true });
 });
 drawAll();
+
+// ── One box chooses all of a list ──
+document.addEventListener("change", (event) => {
+  if (!event.target.matches?.("[data-choose-all]")) return;
+  for (const box of event.target.closest("form").querySelectorAll("input[name=chosen]")) box.checked = event.target.checked;
+});
 
 // ── A link to a line of a bill opens it ──
 const wanted = location.hash.startsWith("#line-") && document.querySelector(location.hash);
