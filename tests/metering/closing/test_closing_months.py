@@ -249,3 +249,19 @@ def test_the_checks_know_both_tiers(database, staff, meters, admin, march):
     assert not found["reading-tiers"].holds
     assert not found["closed-totals"].holds
     assert closing_queries.month_of(march) == (datetime(march.year, 3, 1, tzinfo=UTC), datetime(march.year, 4, 1, tzinfo=UTC))
+
+
+def test_a_closing_that_was_cut_off_leaves_all_readable_and_goes_on(database, staff, meters, march):
+    channels = meters(5)
+    first_load(database, staff, days(channels, usage(5), first=march))
+    before = seen(database, staff, channels, march)
+
+    def cut_off(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        close(database, staff, march, channels_at_a_time=2, progress=cut_off)
+    assert tiers(database, channels) == (93, 62)
+    assert same(seen(database, staff, channels, march), before)
+    assert close(database, staff, march, channels_at_a_time=2).channels == 3
+    assert same(seen(database, staff, channels, march), before)
