@@ -20,6 +20,8 @@ class Faulty:
     first: np.ndarray
     last: np.ndarray
     names: frozenset[str]
+    hit: np.ndarray | None = None
+    """Which households have the fault; None: all."""
 
 
 def _places(rng: np.random.Generator, homes: Homes, length: np.ndarray, *, after: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -124,19 +126,18 @@ def duplicate(rng: np.random.Generator, homes: Homes) -> Faulty:
 
 
 def swapped(rng: np.random.Generator, homes: Homes) -> Faulty:
-    """Two households exchange everything from a day on, registers too, for three weeks, to the end of the window."""
+    """Pairs of households, one in ten of all, exchange everything from a day on, registers too, for three weeks, to the end of the window."""
     n, length, _ = homes.values.shape
-    order = rng.permutation(n)
-    other = np.arange(n)
-    other[order[: n // 2 * 2 : 2]], other[order[1 : n // 2 * 2 : 2]] = order[1 : n // 2 * 2 : 2], order[: n // 2 * 2 : 2]
-    day = np.zeros(n, dtype=np.int64)
-    day[:] = length - 21 - rng.integers(0, 4, n)
-    day = np.minimum(day, day[other])
+    pairs = rng.permutation(n)[: max(n // 20, 1) * 2].reshape(-1, 2)
     values, dial = homes.values.copy(), homes.dial.copy()
-    for i in range(n):
-        values[i, day[i] :] = homes.values[other[i], day[i] :]
-        dial[i, day[i] + 1 :] = homes.dial[other[i], day[i] + 1 :]
-    return Faulty(values=values, dial=dial, first=day * SLOTS, last=np.full(n, length * SLOTS), names=frozenset({"swapped-meters", "register-sum", "register-decrease"}))
+    hit, first = np.zeros(n, dtype=bool), np.zeros(n, dtype=np.int64)
+    for one, other in pairs:
+        day = length - 21 - int(rng.integers(0, 4))
+        for here, there in ((one, other), (other, one)):
+            values[here, day:] = homes.values[there, day:]
+            dial[here, day + 1 :] = homes.dial[there, day + 1 :]
+            hit[here], first[here] = True, day * SLOTS
+    return Faulty(values=values, dial=dial, first=first, last=np.full(n, length * SLOTS), names=frozenset({"swapped-meters", "register-sum", "register-decrease"}), hit=hit)
 
 
 KINDS: dict[str, Callable[[np.random.Generator, Homes], Faulty]] = {

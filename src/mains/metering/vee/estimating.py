@@ -186,7 +186,7 @@ def portions(guess: NDArray[np.float64], total: int, *, may_sink: bool = False) 
     if not len(guess):
         return np.zeros(0, dtype=np.int32)
     whole = guess.sum()
-    exact = guess * (total / whole) if whole > 0 and (guess >= 0).all() else np.full(len(guess), total / len(guess))
+    exact = guess / whole * total if whole > 1e-300 and (guess >= 0).all() else np.full(len(guess), total / len(guess))
     if may_sink and (guess < 0).any():
         exact = guess + (total - whole) / len(guess)
     down = np.floor(exact).astype(np.int64)

@@ -7,11 +7,15 @@ from numpy.typing import NDArray
 from mains.metering.vee.scene import NOTHING, Found, Limits, Scene, found, together
 
 LEAST_CONTEXT = 10
-"""Whole days of values before a day from which its base load can be judged."""
+"""Whole days of values before a day from which it is known what never stops."""
 _QUANTILES = (0.03, 0.1, 0.21, 0.33, 0.46, 0.58, 0.71, 0.83, 0.94)
 _CHANGES = (0.1, 0.25, 0.42, 0.63, 0.84)
 _PARTS = 8
-_MOST_PAIRED = 2000
+_MOST_PAIRED = 1000
+UNLIKE_OTHERS = 0.03
+"""By how much the score of a pair must be over that of either with any third channel."""
+LEAST_CROSSED = 0.2
+"""Less than this no two channels differ, even when they are one: it saves looking at pairs that changed too little."""
 _NIGHT = (0.1, 0.5, 0.9)
 """Shares of the lowest and highest of the first five hours."""
 MARKS = len(_QUANTILES) + 2 + len(_CHANGES) + _PARTS + 2 * len(_NIGHT)
@@ -22,21 +26,19 @@ quantiles of the first five hours; logarithms of raw steps."""
 def scale_change(scene: Scene, limits: Limits) -> Found:
     """A day on another scale than the days before, by about `factor` x `factor`: everything higher, or everything lower.
 
-    Higher: the peak is over `factor` times the usual one, the total over 0.65 and the base load (mean of the lowest quarter) over 0.4 of that. Lower: total and peak are under
-    1 / `factor`, and the lowest interval is under 0.4 of the second lowest that any day before had: who goes away lowers total and peak, but not what never stops. Usual is the
-    median of up to 28 whole days before that stood the test. Where fewer than 10 days of values precede, total and peak are held against the heads alone: higher is as severe,
+    Higher: the peak is over `factor` times the usual one, the total over 0.65 of that, and the lowest interval over 0.6 of it times the second lowest that any day before had.
+    Lower: total and peak are under 1 / `factor`, and the lowest interval under 0.4 of that second lowest. A new machine raises total and peak, who goes away lowers them, but
+    neither touches what never stops. Usual is the median of up to 28 whole days before that stood the test. Where fewer than 10 days of values precede, total and peak are held against the heads alone: higher is as severe,
     lower only a remark, for who is away looks the same.
     """
     window, history = scene.window, scene.history
-    has_base = window.days > LEAST_CONTEXT
-    base = _base(window.values) if has_base else np.zeros((window.channels, window.days))
     lead = len(history.days) - history.own
     start = int(np.searchsorted(history.days, -28))
     verdict = np.zeros((window.channels, window.days), dtype=np.int8)
     measured = np.zeros((window.channels, window.days))
     _scales(
         np.ascontiguousarray(history.totals[:, start:]), np.ascontiguousarray(history.peaks[:, start:]), np.ascontiguousarray(history.is_whole[:, start:]),
-        lead - start, base, scene.figures.low, has_base, limits["factor"].astype(np.float64), verdict, measured,
+        lead - start, scene.figures.low, limits["factor"].astype(np.float64), verdict, measured,
     )  # fmt: skip
     row, day = np.nonzero((verdict != 0) & window.is_due)
     if not len(row):
@@ -49,17 +51,8 @@ def scale_change(scene: Scene, limits: Limits) -> Found:
 _HIGHER, _LOWER, _REMARK = 1, -1, -2
 
 
-def _base(values: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Mean of the lowest quarter of each day's intervals; of no use where the day has gaps."""
-    quarter = max(values.shape[2] // 4, 1)
-    out = np.empty(values.shape[:2])
-    for at in range(0, len(values), 64):
-        out[at : at + 64] = np.partition(values[at : at + 64], quarter - 1, axis=2)[..., :quarter].mean(axis=2)
-    return out
-
-
 @njit(cache=True, nogil=True)
-def _scales(totals, peaks, is_whole, lead, base, low, has_base, factor, verdict, measured):
+def _scales(totals, peaks, is_whole, lead, low, factor, verdict, measured):
     """Judge each day against the days before that are on the old scale; only days whose total is far from their mean are looked at closely."""
     n, days = verdict.shape
     kept = np.zeros(lead + days, dtype=np.bool_)
@@ -74,7 +67,7 @@ def _scales(totals, peaks, is_whole, lead, base, low, has_base, factor, verdict,
             if day >= 0 and count >= 7:
                 near = totals[row, at] / np.exp(running / count)
                 if near > 0.4 * factor[row] or near < 1.6 / factor[row]:
-                    verdict[row, day], measured[row, day] = _judged(totals[row], peaks[row], kept, at, lead, base[row], low[row], has_base, factor[row])
+                    verdict[row, day], measured[row, day] = _judged(totals[row], peaks[row], kept, at, lead, low[row], factor[row])
                     if verdict[row, day] == _HIGHER or verdict[row, day] == _LOWER:
                         kept[at] = False
                         continue
@@ -83,47 +76,44 @@ def _scales(totals, peaks, is_whole, lead, base, low, has_base, factor, verdict,
 
 
 @njit(cache=True, nogil=True)
-def _judged(totals, peaks, kept, at, lead, base, low, has_base, factor):
+def _judged(totals, peaks, kept, at, lead, low, factor):
     """The verdict on a day and its total over the usual one."""
-    one, two, three = np.zeros(28), np.zeros(28), np.zeros(28)
-    filled = bases = 0
+    one, two = np.zeros(28), np.zeros(28)
+    filled = seen = 0
     least = next_least = np.int64(2147483647)
     back = at - 1
     while back >= 0 and filled < 28:
         if kept[back]:
             one[filled], two[filled] = totals[back], peaks[back]
-            if back >= lead and has_base:
-                three[bases] = base[back - lead]
-                bases += 1
+            filled += 1
+            if back >= lead:
+                seen += 1
                 here = np.int64(low[back - lead])
                 if here < least:
                     least, next_least = here, least
                 elif here < next_least:
                     next_least = here
-            filled += 1
         back -= 1
     total = totals[at] / np.median(one[:filled])
     peak = peaks[at] / max(np.median(two[:filled]), 1.0)
-    if bases < LEAST_CONTEXT:
-        if total > factor and peak > factor and filled >= 14:
+    is_higher = peak > factor and total > 0.65 * factor
+    is_lower = peak < 1 / factor and total < 1 / factor
+    here = low[at - lead]
+    if seen < LEAST_CONTEXT or next_least < 2:
+        if is_higher and total > factor and filled >= 14:
             return _HIGHER, total
-        return (_REMARK, total) if total < 1 / factor and peak < 1 / factor else (0, total)
-    if peak > factor and total > 0.65 * factor:
-        usual = np.median(three[:bases])
-        return (_HIGHER, total) if base[at - lead] > 0.4 * factor * usual else (0, total)
-    if total < 1 / factor and peak < 1 / factor:
-        if next_least < 2:
-            return _REMARK, total
-        return (_LOWER, total) if low[at - lead] < 0.4 * next_least else (0, total)
-    return 0, total
+        return (_REMARK, total) if is_lower else (0, total)
+    if is_higher and here > 0.6 * factor * next_least:
+        return _HIGHER, total
+    return (_LOWER, total) if is_lower and here < 0.4 * next_least else (0, total)
 
 
 def swapped_meters(scene: Scene, limits: Limits) -> Found:
     """Two channels that exchanged what they are: the days after fit the other's days before, and not the own ones.
 
     Every day leaves `MARKS` figures. The distance of two stretches of days is the mean over the marks of log(1 + squared difference of means / its variance). Channels whose own
-    distance, before to after, is over `own` on some day are held against one another: their own distances less the crossed ones, summed of both, must pass `score`, and each must
-    be nearer crossed than own. A channel that changed by more than `alone` but fits no other is remarked on: somebody may have moved. `subject` is the other's row.
+    distance, before to after, is over `own` on some day are held against one another: their own distances less the crossed ones, summed of both, must pass `score`, each must be nearer crossed
+    than own, and no third channel may fit either nearly as well: a turn of the weather changes many at once. A channel that changed by more than `alone` but fits no other is remarked on: somebody may have moved. `subject` is the other's row.
     """
     window = scene.window
     least = int(limits["days"].min(initial=10**6))
@@ -140,10 +130,9 @@ def swapped_meters(scene: Scene, limits: Limits) -> Found:
     top = own.max(axis=1)
     for at in range(len(days)):
         rows = np.flatnonzero(own[:, at] > limits["own"])
-        if len(rows) > _MOST_PAIRED:
-            rows = np.sort(rows[np.argsort(-own[rows, at], kind="stable")[:_MOST_PAIRED]])
+        rows = rows[np.argsort(-own[rows, at], kind="stable")[:_MOST_PAIRED]]
         if len(rows) > 1:
-            others, scores = _pairs(rows, before[rows, at], after[rows, at], own[rows, at], float(limits["score"].min()), float(limits["drift"].max()))
+            others, scores = _pairs(rows, before[rows, at], after[rows, at], own[rows, at].astype(np.float64), float(limits["score"].min()), float(limits["drift"].max()))
             for one, other, score in zip(rows.tolist(), others.tolist(), scores.tolist(), strict=True):
                 if other >= 0 and score > max(limits["score"][one], best.get(one, (0.0,))[0]):
                     best[one] = (score, other, int(days[at]))
@@ -225,23 +214,24 @@ def _side(marks, usable, totals, row, first, last, out):
                 out[0, mark] += marks[row, day, mark]
     if count < 3:
         return 0
+    steps = np.zeros(width)
+    before = -1
+    pairs = 0
     for mark in range(width):
-        mean = out[0, mark] / count
-        spread = steps = 0.0
-        before = np.nan
-        pairs = 0
-        for day in range(first, last):
-            if usable[row, day] and totals[row, day] >= 0.5 * usual:
-                off = marks[row, day, mark] - mean
-                spread += off * off
-                if not np.isnan(before):
-                    steps += (off - before) ** 2
-                    pairs += 1
-                before = off
-        spread /= count - 1
-        alike = 1 - steps / pairs / 2 / spread if spread > 0 else 0.0
+        out[0, mark] /= count
+    for day in range(first, last):
+        if usable[row, day] and totals[row, day] >= 0.5 * usual:
+            for mark in range(width):
+                out[1, mark] += (marks[row, day, mark] - out[0, mark]) ** 2
+            if before >= 0:
+                pairs += 1
+                for mark in range(width):
+                    steps[mark] += (marks[row, day, mark] - marks[row, before, mark]) ** 2
+            before = day
+    for mark in range(width):
+        spread = out[1, mark] / (count - 1)
+        alike = 1 - steps[mark] / pairs / 2 / spread if spread > 0 else 0.0
         alike = min(max(alike, 0.0), 0.75)
-        out[0, mark] = mean
         out[1, mark] = spread / count * (1 + alike) / (1 - alike)
     return count
 
@@ -259,22 +249,35 @@ def _distance(one, other, drift):
 
 @njit(cache=True, nogil=True)
 def _pairs(rows, before, after, own, score, drift):
-    """For each of the rows the one that fits it best when both are exchanged: other row, score; -1 where none passes. Pairs are given up as soon as they cannot pass any more."""
+    """For each of the rows, which come in falling order of `own`, the one that fits it best when both are exchanged: other row, score; -1 where none passes.
+
+    Sums of logarithms are kept as products, and a pair is given up as soon as it cannot pass any more.
+    """
     n, width = len(rows), before.shape[2]
-    fits, best = np.full(n, -1), np.zeros(n)
+    fits, best, second = np.full(n, -1), np.zeros(n), np.zeros(n)
+    bound = np.exp(own * width)
     for i in range(n):
         for j in range(i + 1, n):
-            most = (own[i] + own[j] - score) * width
-            one = other = 0.0
+            if own[i] + own[j] < score + LEAST_CROSSED:
+                break
+            most = np.exp((own[i] + own[j] - score) * width)
+            one = other = 1.0
             for mark in range(width - 1, -1, -1):
-                if one + other > most:
+                if one >= bound[i] or other >= bound[j] or one * other > most:
                     break
-                one += np.log1p((after[i, 0, mark] - before[j, 0, mark]) ** 2 / (after[i, 1, mark] + before[j, 1, mark] + drift * drift))
-                other += np.log1p((after[j, 0, mark] - before[i, 0, mark]) ** 2 / (after[j, 1, mark] + before[i, 1, mark] + drift * drift))
-            reached = own[i] + own[j] - (one + other) / width
-            if reached > score and one < own[i] * width and other < own[j] * width:
-                if reached > best[i]:
-                    fits[i], best[i] = rows[j], reached
-                if reached > best[j]:
-                    fits[j], best[j] = rows[i], reached
+                one *= 1 + (after[i, 0, mark] - before[j, 0, mark]) ** 2 / (after[i, 1, mark] + before[j, 1, mark] + drift * drift)
+                other *= 1 + (after[j, 0, mark] - before[i, 0, mark]) ** 2 / (after[j, 1, mark] + before[i, 1, mark] + drift * drift)
+            if one < bound[i] and other < bound[j] and one * other < most:
+                reached = own[i] + own[j] - (np.log(one) + np.log(other)) / width
+                for here, there in ((i, j), (j, i)):
+                    if reached > best[here]:
+                        second[here], best[here], fits[here] = best[here], reached, there
+                    elif reached > second[here]:
+                        second[here] = reached
+    for i in range(n):
+        if fits[i] >= 0 and (fits[fits[i]] != i or best[i] - second[i] < UNLIKE_OTHERS):
+            best[i] = 0.0
+    for i in range(n):
+        j = fits[i]
+        fits[i] = rows[j] if j >= 0 and best[i] > 0 and best[j] > 0 else -1
     return fits, best

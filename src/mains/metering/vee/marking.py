@@ -6,7 +6,7 @@ from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from mains.base.sql import Statements
 from mains.metering import operations, store
@@ -14,7 +14,6 @@ from mains.metering.blocks import DAY, Blocks, encode
 from mains.metering.load import as_instant
 
 _sql = Statements("mains.metering.vee", "operations.sql")
-_blocks = Statements("mains.metering", "operations.sql")
 
 VALIDATION, ESTIMATION, EDITING = "validation", "estimation", "editing"
 """Sources of the deliveries that validation makes itself."""
@@ -39,10 +38,7 @@ def mark(
     blocks = blocks.where(same)
     conn.execute(_sql.give_reason, {"reason": reason})
     batch_id = open_delivery(conn, source=VALIDATION, form="vee", at=at, words=f"{reason} {asked['first']}")
-    conn.execute(_blocks.create_replacements)
-    store.copy_blocks(conn, [blocks], utility_id=utility_id, batch_id=batch_id, table=sql.Identifier("pg_temp", "replacing_blocks"))
-    conn.execute(_blocks.replace_blocks, {"first": first, "last": last})
-    conn.execute(_blocks.drop_replacements)
+    store.replace_stored(conn, [blocks], utility_id=utility_id, batch_id=batch_id)
     close_delivery(conn, batch_id=batch_id, found=changed, accepted=changed, changed=changed, at=at)
     return batch_id
 

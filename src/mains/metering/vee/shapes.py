@@ -12,9 +12,11 @@ from mains.metering.vee.scene import NOTHING, Found, Limits, Scene, found
 
 _HOLE = np.int32(MISSING)
 MOST_SLOTS = 96
-LEAST_LIKENESS = 0.38
+LEAST_LIKENESS = 0.3
 """Correlation that the moved profile must reach with the new one: a house that stands empty has none worth the name."""
 NO_SCORE = -99.0
+CHANGE_DAYS = 7
+"""Days that each side of a change of the local clock needs: there, only one shift is asked for."""
 BACK, AHEAD = 28, 21
 """Days before and after a change that are compared, at most."""
 
@@ -65,10 +67,10 @@ def _shifted(flat, mask, has_mask, rows, days, groups, shifts, lags, change, cha
     usable = np.zeros(days, dtype=np.bool_)
     sums = np.zeros((days + 1, slots))
     weight = np.zeros(slots)
-    space = np.zeros((6, slots))
+    space = np.zeros((7, 2 * slots))
     for row in rows:
         _profiles(flat, mask, has_mask, row, groups, shifts, profile, usable)
-        if usable.sum() < 2 * least[row]:
+        if usable.sum() < 2 * min(least[row], CHANGE_DAYS):
             continue
         count = np.zeros(days + 1, dtype=np.int64)
         for day in range(days):
@@ -78,15 +80,17 @@ def _shifted(flat, mask, has_mask, rows, days, groups, shifts, lags, change, cha
         _weights(profile, usable, sums[days] / count[days], weight)
         if change >= 0:
             for day in range(max(change, 1), min(change + 2, days)):
+                if not _sides(sums, count, day, CHANGE_DAYS, space):
+                    continue
                 for lag in (change_lag, -change_lag):
-                    found_score = _score(profile, usable, sums, count, weight, day, lag, least[row], True, space)
+                    found_score = _score(profile, usable, weight, day, lag, True, space)
                     if found_score > change_score[row] and (out[row, 2] == 0 or found_score > out[row, 0]):
                         out[row, 0], out[row, 1], out[row, 2], out[row, 3] = found_score, day, lag, change_score[row]
         for day in range(1, days):
-            if day % 2 == 0 or count[day] < least[row] or count[days] - count[day] < least[row]:
+            if day % 2 == 0 or not _sides(sums, count, day, least[row], space):
                 continue
             for lag in lags:
-                found_score = _score(profile, usable, sums, count, weight, day, lag, least[row], False, space)
+                found_score = _score(profile, usable, weight, day, lag, False, space)
                 if found_score > score[row] and (out[row, 2] == 0 or found_score > out[row, 0]):
                     out[row, 0], out[row, 1], out[row, 2], out[row, 3] = found_score, day, lag, score[row]
 
@@ -152,66 +156,77 @@ def _weights(profile, usable, mean, weight):
 
 
 @njit(cache=True, nogil=True)
-def _score(profile, usable, sums, count, weight, day, lag, least, pooled, space):
-    """The smaller of both sides' mean gain over its standard error, or the mean of both where `pooled`; `NO_SCORE` where a side is too short or nothing is gained."""
-    days, slots = profile.shape
-    low, high = max(0, day - BACK), min(days, day + AHEAD)
+def _sides(sums, count, day, least, space):
+    """Fill the mean profiles before and after a day (rows 4 and 5 of `space`) and these smoothed, twice in a row (0 and 1); answers whether both sides have days enough."""
+    slots = sums.shape[1]
+    low, high = max(0, day - BACK), min(len(count) - 1, day + AHEAD)
     before, after = count[day] - count[low], count[high] - count[day]
     if before < least or after < least:
-        return NO_SCORE
-    old, new = space[0], space[1]
+        return False
     for slot in range(slots):
         space[4, slot] = (sums[day, slot] - sums[low, slot]) / before
         space[5, slot] = (sums[high, slot] - sums[day, slot]) / after
-    _smooth(space[4], old)
-    _smooth(space[5], new)
-    if _alike(old, new, lag) < LEAST_LIKENESS and not pooled:
+    for side in range(2):
+        mean, out = space[4 + side], space[side]
+        for slot in range(slots):
+            ahead, ahead2 = slot + 1 if slot + 1 < slots else slot + 1 - slots, slot + 2 if slot + 2 < slots else slot + 2 - slots
+            out[slot] = (mean[slot - 2 if slot > 1 else slot - 2 + slots] + 2 * mean[slot - 1 if slot else slots - 1] + 3 * mean[slot] + 2 * mean[ahead] + mean[ahead2]) / 9
+            out[slot + slots] = out[slot]
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _score(profile, usable, weight, day, lag, pooled, space):
+    """The smaller of both sides' mean gain over its standard error, or the mean of both where `pooled`; `NO_SCORE` where nothing is gained."""
+    days, slots = profile.shape
+    old, new = space[0], space[1]
+    if not pooled and _alike(old, new, lag, slots) < LEAST_LIKENESS:
         return NO_SCORE
-    gain_after = _direction(old, lag, weight, space[2], space[4])
+    gain_after = _direction(old, lag, weight, space[2], space[6], slots)
     mean_after = 0.0
     for slot in range(slots):
-        mean_after += space[2, slot] * (sums[high, slot] - sums[day, slot]) / after
+        mean_after += space[2, slot] * space[5, slot]
     if mean_after <= gain_after and not pooled:
         return NO_SCORE
-    gain_before = _direction(new, -lag, weight, space[3], space[4])
+    gain_before = _direction(new, -lag, weight, space[3], space[6], slots)
     mean_before = 0.0
     for slot in range(slots):
-        mean_before += space[3, slot] * (sums[day, slot] - sums[low, slot]) / before
+        mean_before += space[3, slot] * space[4, slot]
     if mean_before <= gain_before and not pooled:
         return NO_SCORE
-    one = _standard(profile, usable, day, high, space[2], gain_after)
-    other = _standard(profile, usable, low, day, space[3], gain_before)
+    one = _standard(profile, usable, day, min(days, day + AHEAD), space[2], gain_after)
+    other = _standard(profile, usable, max(0, day - BACK), day, space[3], gain_before)
     return (one + other) / 2 if pooled else min(one, other)
 
 
 @njit(cache=True, nogil=True)
-def _alike(old, new, lag):
+def _alike(old, new, lag, slots):
     """Correlation of the new mean profile with the old one moved."""
-    slots = len(old)
     one = other = both = 0.0
+    begin = -lag if lag <= 0 else slots - lag
     for slot in range(slots):
-        here = old[(slot - lag) % slots]
-        one += here * here
+        one += old[slot] * old[slot]
         other += new[slot] * new[slot]
-        both += here * new[slot]
+        both += old[begin + slot] * new[slot]
     return both / np.sqrt(one * other + 1e-12)
 
 
 @njit(cache=True, nogil=True)
-def _direction(template, lag, weight, direction, whitened):
+def _direction(template, lag, weight, direction, whitened, slots):
     """Fill the direction along which a day moved by `lag` differs from one not moved, after taking out half of what each interval shares with the one before; answers the point
     between both."""
-    slots = len(template)
+    begin = -lag if lag <= 0 else slots - lag
     for slot in range(slots):
-        whitened[slot] = (template[(slot - lag) % slots] - template[slot]) * weight[slot]
+        whitened[slot] = (template[begin + slot] - template[slot]) * weight[slot]
     last = whitened[slots - 1]
     for slot in range(slots - 1, 0, -1):
         whitened[slot] -= 0.5 * whitened[slot - 1]
     whitened[0] -= 0.5 * last
     middle = 0.0
+    whitened[slots] = whitened[0]
     for slot in range(slots):
-        direction[slot] = (whitened[slot] - 0.5 * whitened[(slot + 1) % slots]) * weight[slot]
-        middle += direction[slot] * 0.5 * (template[(slot - lag) % slots] + template[slot])
+        direction[slot] = (whitened[slot] - 0.5 * whitened[slot + 1]) * weight[slot]
+        middle += direction[slot] * 0.5 * (template[begin + slot] + template[slot])
     return middle
 
 
@@ -223,7 +238,7 @@ def _standard(profile, usable, first, last, direction, middle):
     for day in range(first, last):
         if usable[day]:
             gain = -middle
-            for slot in range(len(direction)):
+            for slot in range(profile.shape[1]):
                 gain += direction[slot] * profile[day, slot]
             total += gain
             square += gain * gain
@@ -231,11 +246,3 @@ def _standard(profile, usable, first, last, direction, middle):
     mean = total / count
     variance = max(square / count - mean * mean, 0.0) * count / (count - 1)
     return mean / np.sqrt(variance / count + 1e-12)
-
-
-@njit(cache=True, nogil=True)
-def _smooth(given, out):
-    """A profile with each interval averaged with its two neighbours on either side, the near ones more."""
-    slots = len(given)
-    for slot in range(slots):
-        out[slot] = (given[slot - 2] + 2 * given[slot - 1] + 3 * given[slot] + 2 * given[(slot + 1) % slots] + given[(slot + 2) % slots]) / 9
