@@ -134,8 +134,8 @@ def _equipped(
 
 def standard_offset(timezone: str, at: datetime) -> int:
     """Minutes that standard time of a zone is east of UTC in the year of an instant."""
-    zone = ZoneInfo(timezone)
-    offsets = [datetime(at.year, month, 1, tzinfo=UTC).astimezone(zone).utcoffset() for month in (1, 7)]
+    zone, year = ZoneInfo(timezone), min(max(at.year, 1900), 2100)  # no zone has rules of its own further out
+    offsets = [datetime(year, month, 1, tzinfo=UTC).astimezone(zone).utcoffset() for month in (1, 7)]
     return min(int(offset.total_seconds()) // 60 for offset in offsets if offset is not None)
 
 
