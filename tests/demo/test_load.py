@@ -154,8 +154,8 @@ def test_every_bill_can_be_made_again(built, plan):
 
 def test_hourly_sums_are_the_sums_of_the_readings(built, plan):
     for number in range(len(plan.utilities)):
-        query = """SELECT (SELECT sum(total) FROM metering.rollups WHERE scope = 'utility'), (SELECT sum(total) FROM metering.interval_blocks),
-                          (SELECT sum(readings) FROM metering.rollups WHERE scope = 'utility'), (SELECT sum(n_valid) FROM metering.interval_blocks)"""
+        query = """SELECT (SELECT sum(total) FROM metering.rollups WHERE width_s = 3600), (SELECT sum(total) FROM metering.interval_blocks),
+                          (SELECT sum(readings) FROM metering.rollups WHERE width_s = 3600), (SELECT sum(n_valid) FROM metering.interval_blocks)"""
         hourly, stored, hourly_count, stored_count = rows(built, plan, query, utility=number)[0]
         assert (hourly, hourly_count) == (stored, stored_count)
 

@@ -4,8 +4,9 @@ The town of the tests has 3 pieces of equipment in service (2 operational), 4 cu
 3 MW lost, and 400 owed: each number is one that a join of everything with everything would multiply.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -139,11 +140,15 @@ def test_load_is_energy_over_its_time(database, towns, admin):
     end = admin.execute("SELECT date_bin('15 minutes', now(), '2000-01-01')").fetchone()[0]
     with admin.transaction():
         factory.act_for(admin, utility)
+        query = """INSERT INTO metering.rollup_days (utc_date, zone_id, commodity, flow, unit, width_s, step, totals, readings, estimated)
+            SELECT (%(at)s AT TIME ZONE 'UTC')::date, %(zone)s, 'electric', 'delivered', 'Wh', 900, 1, array_agg(CASE WHEN q = %(place)s THEN %(total)s ELSE 0 END),
+                   array_agg((q = %(place)s)::integer), array_fill(0, ARRAY[96]) FROM generate_series(0, 95) AS q
+            ON CONFLICT ON CONSTRAINT rollup_days_pkey DO UPDATE
+            SET totals = metering.added(rollup_days.totals, excluded.totals), readings = metering.added(rollup_days.readings, excluded.readings)"""
         for n, total in enumerate((500_000, 750_000, 250_000)):
-            query = "INSERT INTO metering.rollups (scope, scope_id, commodity, width_s, bucket_start, total, peak, readings) VALUES ('utility', %s, 'electric', 900, %s, %s, 1, 1)"
-            admin.execute(query, [str(utility), end - timedelta(minutes=15 * (3 - n)), total])
-        admin.execute("INSERT INTO metering.rollups (scope, scope_id, commodity, width_s, bucket_start, total, peak, readings) "
-            "VALUES ('zone', 'z', 'electric', 900, %s, 9e9, 1, 1)", [end])
+            at = (end - timedelta(minutes=15 * (3 - n))).astimezone(UTC)
+            for zone in (uuid4(), uuid4()):
+                admin.execute(query, {"at": at, "zone": zone, "place": at.hour * 4 + at.minute // 15, "total": total // 2})
     room = shown(database, utility, "utility_control_center")
 
     assert (room["current_system_load_mw"], room["load_as_of"]) == (1, end)

@@ -88,7 +88,7 @@ REFUSED_BY_RULE = {"23000", "23503"}
 
 def test_every_table_has_rows_of_both(town, admin):
     empty = []
-    for table in town.columns:
+    for table in town.columns.keys() - factory.PASSING:
         query = sql.SQL("SELECT count(DISTINCT utility_id) FROM {} WHERE utility_id = ANY(%s)").format(named(table))
         if admin.execute(query, [[town.ours[0].utility, town.theirs[0].utility]]).fetchone() != (2,):
             empty.append(table)

@@ -115,7 +115,7 @@ def _load(database: Database, plan: DemoPlan, *, chosen: Chosen, done: set[tuple
                 with steps.step(_named("operations", utility)), database.transaction(actor=_actor(utility)) as conn:
                     seed_operations(conn, plan, utility)
                     seed_office(conn, plan, utility)
-                    seed_sums(conn, plan, utility, channels=loading.channels_of(plan, utility)[0], at=at)
+                    seed_sums(conn, at=at)
                     loading.mark(conn, chosen=chosen, what="operations", at=at)
         _analyze(database, _sql.analyze_reads)
 

@@ -36,15 +36,18 @@ ANALYZE payments.ledger_transactions, payments.ledger_entries, payments.payments
 SELECT devices.ensure_partitions(%(from_at)s, %(to_at)s);
 
 -- name: analyse_usage
--- Electricity by local day, for the utility and each zone, from the hourly sums; with the cuts that began on the day.
+-- Electricity by local day, for the utility and each zone, from the sums by quarter of an hour; with the cuts that began on the day.
 INSERT INTO insights.usage_analytics (report_date, service_zone_id, commodity, customers_served, total_usage, peak_load_mw, readings_expected, readings_received, readings_estimated,
     customers_interrupted, customer_minutes_interrupted, calculated_at)
 WITH u AS MATERIALIZED (SELECT utility_id, timezone FROM network.utilities),
-days AS MATERIALIZED (
-    SELECT (r.bucket_start AT TIME ZONE u.timezone)::date AS report_date, CASE WHEN r.scope = 'zone' THEN r.scope_id::uuid END AS zone_id,
-           sum(r.total) / 1000 AS kwh, max(r.peak) * 4 / 1000000 AS peak_mw, sum(r.readings) AS received, sum(r.estimated) AS estimated, count(*) * 4 AS quarters
-    FROM metering.rollups r CROSS JOIN u
-    WHERE r.commodity = 'electric' AND r.flow = 'delivered' AND r.width_s = 3600
+quarters AS MATERIALIZED (
+    SELECT (s.starts_at AT TIME ZONE u.timezone)::date AS report_date, s.zone_id, sum(s.total) AS total, sum(s.readings) AS received, sum(s.estimated) AS estimated
+    FROM metering.zone_sums(NULL, '-infinity', 'infinity') AS s CROSS JOIN u
+    WHERE s.commodity = 'electric' AND s.flow = 'delivered' AND s.readings > 0
+    GROUP BY GROUPING SETS ((1, s.starts_at, s.zone_id), (1, s.starts_at))
+), days AS MATERIALIZED (
+    SELECT report_date, zone_id, sum(total) / 1000 AS kwh, max(total) * 4 / 1000000 AS peak_mw, sum(received) AS received, sum(estimated) AS estimated, count(*) AS quarters
+    FROM quarters WHERE zone_id IS DISTINCT FROM '00000000-0000-0000-0000-000000000000'
     GROUP BY 1, 2
 ), facts AS (
     SELECT report_date, zone_id, kwh, peak_mw, received, estimated, quarters, 0::bigint AS customers, 0::bigint AS interrupted, 0::numeric AS minutes FROM days

@@ -1,22 +1,18 @@
-"""From the plan to rows: what the office keeps: tickets, surveys, consents, filings, key figures, and sums of load by zone and hour."""
+"""From the plan to rows: what the office keeps: tickets, surveys, consents, filings, key figures, and what follows from the sums of load."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from json import dumps
 from uuid import UUID
 
-import numpy as np
-from numpy.typing import NDArray
 from psycopg import Connection
 
 from mains.base.bulk import insert_rows
 from mains.base.ids import named_uuid
 from mains.base.sql import Statements
-from mains.demo import generate
 from mains.demo.chance import chance
-from mains.demo.faults import ESTIMATED, MISSING
 from mains.demo.model import DemoPlan, Utility
 from mains.demo.seeding import midnight, period
-from mains.demo.span import REFERENCE_DATE, SLOTS
+from mains.demo.span import REFERENCE_DATE
 
 _sql = Statements("mains.demo", "operations.sql")
 
@@ -96,50 +92,7 @@ def _filings(conn: Connection, utility: Utility) -> None:
 # ── Sums of load ─────────────────────────────────────────────────────────────
 
 
-def seed_sums(conn: Connection, plan: DemoPlan, utility: Utility, *, channels: range, at: datetime) -> None:
-    """Load by zone and hour and by day, with the reliability that follows from the cuts; `channels` are the utility's interval channels."""
-    zones = [zone.key for zone in plan.zones if zone.utility == utility.key]
-    zone_of = {point.key: zones.index(point.zone) for point in plan.service_points if point.utility == utility.key and point.zone in zones}
-    sums, counts, estimated = _sums(plan, channels, zone_of, len(zones))
-    columns = ["scope", "scope_id", "commodity", "flow", "width_s", "bucket_start", "total", "peak", "readings", "estimated"]
-    scopes = [("utility", utility.key, "delivered", sums[:, 0].sum(0), counts[:, 0].sum(0), estimated[:, 0].sum(0))]
-    scopes.append(("utility", utility.key, "received", sums[:, 1].sum(0), counts[:, 1].sum(0), estimated[:, 1].sum(0)))
-    scopes += [("zone", key, "delivered", sums[n, 0], counts[n, 0], estimated[n, 0]) for n, key in enumerate(zones)]
-    first = datetime.fromtimestamp(utility.first_day_start, UTC)
-    starts = [(first + timedelta(hours=h)).isoformat() for h in range(SLOTS // 4)]
-    rows = (
-        (scope, str(key), "electric", flow, 3600, *row)
-        for scope, key, flow, total, count, guessed in scopes
-        for row in zip(starts, *_by_hour(total, count, guessed), strict=True)
-        if row[3]
-    )
-    insert_rows(conn, "metering.rollups", columns, rows)
+def seed_sums(conn: Connection, *, at: datetime) -> None:
+    """Load by zone and day, from the sums that storing the readings kept, with the reliability that follows from the cuts."""
     conn.execute(_sql.analyse_usage, {"at": at})
     conn.execute(_sql.measure_reliability, {"at": at})
-
-
-def _by_hour(total: NDArray[np.int64], count: NDArray[np.int64], guessed: NDArray[np.int64]) -> tuple[list[int], list[int], list[int], list[int]]:
-    """Sum and largest quarter of each hour, readings and estimated ones, from quarter hours."""
-    hours = total.reshape(-1, 4)
-    return hours.sum(1).tolist(), hours.max(1).tolist(), count.reshape(-1, 4).sum(1).tolist(), guessed.reshape(-1, 4).sum(1).tolist()
-
-
-def _sums(
-    plan: DemoPlan, channels: range, zone_of: dict[UUID, int], zones: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Sum of values in Wh, count of readings and of estimated ones, each int64 [zones, delivered or received, quarter hours]."""
-    sums, counts, estimated = (np.zeros((zones, 2, SLOTS), np.int64) for _ in range(3))
-    for place in range(channels.start, channels.stop, 128):
-        part = range(place, min(place + 128, channels.stop))
-        made = generate.readings(plan, part)
-        values = made.values.reshape(len(part), SLOTS)
-        groups = [(zone_of[plan.channels[i].service_point], int(plan.channels[i].flow == "received")) for i in part]
-        for group in set(groups):
-            mine = values[[n for n, each in enumerate(groups) if each == group]]
-            is_there = mine != MISSING
-            sums[group] += np.where(is_there, mine, 0).sum(0, dtype=np.int64)
-            counts[group] += is_there.sum(0)
-        for index, from_slot, to_slot, code in made.overrides:
-            if code == ESTIMATED:
-                estimated[groups[index - place]][from_slot:to_slot] += 1
-    return sums, counts, estimated

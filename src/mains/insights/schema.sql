@@ -191,15 +191,21 @@ LEFT JOIN LATERAL (
     SELECT sum(coalesce(x.expected_mw, x.target_mw)) AS load_shed_mw FROM demand.demand_events x WHERE x.utility_id = u.utility_id AND x.event_status = 'active' AND x.event_period @> now()
 ) AS shed ON true
 LEFT JOIN LATERAL (
-    SELECT round(x.total * 3600 / x.width_s / 1000000, 3) AS load_mw, x.bucket_start + make_interval(secs => x.width_s) AS load_as_of FROM metering.rollups x
-    WHERE x.utility_id = u.utility_id AND x.scope = 'utility' AND x.scope_id = u.utility_id::text AND x.commodity = 'electric' AND x.flow = 'delivered' AND x.width_s <= 3600
-      AND x.bucket_start + make_interval(secs => x.width_s) <= now()
-    ORDER BY x.bucket_start DESC, x.width_s LIMIT 1
+    SELECT round(sum(x.total) * 3600 / x.width_s / 1000000, 3) AS load_mw, x.bucket_start + make_interval(secs => x.width_s) AS load_as_of FROM metering.rollups x
+    WHERE x.utility_id = u.utility_id AND x.commodity = 'electric' AND x.flow = 'delivered' AND x.readings > 0 AND x.bucket_start + make_interval(secs => x.width_s) <= now()
+      AND x.utc_date >= (SELECT max(d.utc_date) - 1 FROM metering.rollup_days d WHERE d.utility_id = u.utility_id AND d.utc_date <= (now() AT TIME ZONE 'UTC')::date AND d.commodity = 'electric' AND d.flow = 'delivered')
+    GROUP BY x.bucket_start, x.width_s
+    ORDER BY x.bucket_start + make_interval(secs => x.width_s) DESC, x.width_s LIMIT 1
 ) AS latest ON true
 LEFT JOIN LATERAL (
-    SELECT round(max(x.total * 3600 / x.width_s) / 1000000, 3) AS peak_mw FROM metering.rollups x
-    WHERE x.utility_id = u.utility_id AND x.scope = 'utility' AND x.scope_id = u.utility_id::text AND x.commodity = 'electric' AND x.flow = 'delivered' AND x.width_s <= 3600
-      AND x.bucket_start >= clock.local_date::timestamp AT TIME ZONE u.timezone AND x.bucket_start < now()
+    SELECT round(max(h.total * 3600 / h.width_s) / 1000000, 3) AS peak_mw
+    FROM (
+        SELECT sum(x.total) AS total, x.width_s FROM metering.rollups x
+        WHERE x.utility_id = u.utility_id AND x.commodity = 'electric' AND x.flow = 'delivered' AND x.readings > 0
+          AND x.utc_date >= clock.local_date - 1 AND x.utc_date <= clock.local_date + 1
+          AND x.bucket_start >= clock.local_date::timestamp AT TIME ZONE u.timezone AND x.bucket_start < now()
+        GROUP BY x.bucket_start, x.width_s
+    ) AS h
 ) AS today ON true
 LEFT JOIN LATERAL (
     SELECT count(*) AS total_assets, count(*) FILTER (WHERE x.asset_status = 'operational') AS operational_assets

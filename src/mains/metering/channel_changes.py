@@ -14,7 +14,7 @@ from typing import Literal, get_args
 from uuid import UUID
 
 import numpy as np
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from mains.base.problems import Problem
 from mains.base.sql import Statements
@@ -226,12 +226,7 @@ class _Later:
         parts = list(self._emptied())
         if not parts:
             return
-        first, last = (int(edge) for edge in (min(part.block_start.min() for part in parts), max(part.block_start.max() for part in parts)))
-        bounds = {"first": datetime.fromtimestamp(first, UTC), "last": datetime.fromtimestamp(last, UTC)}
-        self.conn.execute(_sql.create_replacements)
-        store.copy_blocks(self.conn, parts, utility_id=utility_id, batch_id=batch_id, table=sql.Identifier("pg_temp", "replacing_blocks"))
-        changed = self.conn.execute(_sql.replace_blocks, bounds).rowcount
-        self.conn.execute(_sql.drop_replacements)
+        changed = store.replace_stored(self.conn, parts, utility_id=utility_id, batch_id=batch_id)
         if changed != sum(len(part) for part in parts):
             message = f"some of the readings after {self.at.isoformat()} lie in a month that is closed"
             raise UnableToChangeChannel(message, cure="thaw these months first: mains readings thaw")

@@ -7,6 +7,7 @@ from psycopg import Connection
 from mains.base.checks import Check, Finding
 from mains.base.sql import Statements
 from mains.metering.closing import packing
+from mains.metering.rollups.checks import no_sums_wait, sums_are_those_of_the_readings
 
 _sql = Statements("mains.metering", "checks.sql")
 _MOST = 5_000
@@ -71,4 +72,6 @@ DATABASE_CHECKS: list[Check] = [
     deliveries_were_finished,
     closed_totals_are_those_of_the_values,
     every_day_is_in_one_tier,
+    sums_are_those_of_the_readings,
+    no_sums_wait,
 ]

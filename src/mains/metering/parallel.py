@@ -13,6 +13,8 @@ from typing import Any
 from mains.base.db import Actor, Database
 from mains.base.problems import Problem
 from mains.metering.blocks import Blocks
+from mains.metering.rollups import kernels
+from mains.metering.rollups import operations as rollups
 from mains.metering.store import Counts, FirstLoad, UnableToStoreReadings, begin_first_load, copy_blocks, end_first_load, refusing_clearly
 
 _WAIT_S = 3600
@@ -108,12 +110,13 @@ def _work(
     database: Database, actor: Actor, tasks: list[Task], batch_id: int, source: str, waiting: "Queue[Any]", told: "Queue[Any]", together: Barrier
 ) -> None:
     """One process: tasks one after the other in one COPY, then wait for the others and commit."""
-    counts = Counts()
+    counts, added = Counts(), rollups.Additions(utility_id=actor.utility_id)
+    kernels.prepare()
 
     def parts() -> Iterable[Blocks]:
         while (number := waiting.get()) is not None:
             before = counts.readings
-            yield from counts.over(tasks[number].make(**tasks[number].arguments))
+            yield from counts.over(added.over(tasks[number].make(**tasks[number].arguments), database, actor))
             told.put(("sent", counts.readings - before))
 
     try:
@@ -121,6 +124,7 @@ def _work(
             if together.wait(timeout=_WAIT_S) == 0:
                 told.put(("up", None))
             copy_blocks(conn, parts(), utility_id=actor.utility_id, batch_id=batch_id)
+            added.post(conn)
             together.wait(timeout=_WAIT_S)
     except BrokenBarrierError as error:
         told.put(("failed", error))

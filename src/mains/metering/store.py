@@ -5,10 +5,11 @@ Idempotent path (`stage`, then `merge_staged`): as staff under row-level securit
 the rule of `blocks.merge`, and a trigger keeps what they were.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import psycopg
@@ -22,6 +23,8 @@ from mains.metering import operations
 from mains.metering.blocks import DAY, MISSING_16, Blocks, encode, merge
 from mains.metering.closing import operations as closing
 from mains.metering.model import MISSING
+from mains.metering.rollups import operations as rollups
+from mains.metering.rollups.summing import Days
 from mains.metering.wire import COLUMNS, COPY_HEADER, COPY_TRAILER, to_copy_binary, with_gaps_marked
 
 _sql = Statements("mains.metering", "operations.sql")
@@ -91,9 +94,10 @@ def first_load(
         UnableToStoreReadings: the database stopped; nothing was stored.
     """
     batch_id = begin_first_load(database, actor=actor, from_at=from_at, to_at=to_at, source=source, at=at, sha256=sha256)
-    counts = Counts()
+    counts, added = Counts(), rollups.Additions(utility_id=actor.utility_id)
     with refusing_clearly(source), database.ingesting() as conn:
-        copy_blocks(conn, counts.over(parts), utility_id=actor.utility_id, batch_id=batch_id)
+        copy_blocks(conn, counts.over(added.over(parts, database, actor)), utility_id=actor.utility_id, batch_id=batch_id)
+        added.post(conn)
     return end_first_load(database, actor=actor, batch_id=batch_id, counts=counts)
 
 
@@ -171,14 +175,22 @@ class refusing_clearly:  # noqa: N801 - it reads as a phrase after `with`
 # The idempotent path -------------------------------------------------------------------------------------------------------------------------------------------
 
 
+_staged: "WeakKeyDictionary[Connection, rollups.Additions]" = WeakKeyDictionary()
+"""What the blocks in each transaction's staging table would add to the sums if all of them were new."""
+
+
 def open_staging(conn: Connection) -> None:
     """Make the transaction's staging table; it takes no lock on the blocks."""
     conn.execute(_sql.create_staging)
+    _staged.pop(conn, None)
 
 
 def stage(conn: Connection, parts: Iterable[Blocks], *, utility_id: UUID, batch_id: int) -> None:
     """Put blocks into the staging table; call `open_staging` first."""
-    copy_blocks(conn, parts, utility_id=utility_id, batch_id=batch_id, table=sql.Identifier("pg_temp", "staged_blocks"))
+    added = _staged.setdefault(conn, rollups.Additions(utility_id=utility_id))
+    for part in parts:
+        added.add_blocks(conn, part)
+        copy_blocks(conn, [part], utility_id=utility_id, batch_id=batch_id, table=sql.Identifier("pg_temp", "staged_blocks"))
 
 
 def staged_bounds(conn: Connection) -> tuple[int, datetime, datetime] | None:
@@ -193,7 +205,7 @@ def merge_staged(conn: Connection, *, utility_id: UUID, batch_id: int) -> Stored
 
     All inserts come first, in the order of the key, then all changes in the order of the key: two importers wait for each other, but never in a circle.
     """
-    stored = Stored()
+    stored, added = Stored(), _staged.pop(conn, None) or rollups.Additions(utility_id=utility_id)
     bounds = staged_bounds(conn)
     if bounds:
         count, first, last = bounds
@@ -205,10 +217,14 @@ def merge_staged(conn: Connection, *, utility_id: UUID, batch_id: int) -> Stored
         assert row is not None  # an aggregate always answers
         stored.blocks_new, stored.new = row
         if stored.blocks_new < count:
+            added.empty()
+            if stored.blocks_new:
+                added.add_packed(conn, rollups.inserted_blocks(conn, batch_id=batch_id, first=first, last=last))
             conn.execute(_sql.create_replacements)
             for differing in _differing(conn, first=first, last=last):
-                _replace(conn, differing, stored, utility_id=utility_id, batch_id=batch_id, bounds=(first, last))
+                _replace(conn, differing, stored, added, utility_id=utility_id, batch_id=batch_id, bounds=(first, last))
             conn.execute(_sql.drop_replacements)
+        added.post(conn)
     conn.execute(_sql.drop_staging)
     return stored
 
@@ -228,7 +244,7 @@ def _differing(conn: Connection, *, first: datetime, last: datetime) -> Iterator
 
 
 def _replace(
-    conn: Connection, rows: list[tuple], stored: Stored, *, utility_id: UUID, batch_id: int, bounds: tuple[datetime, datetime]
+    conn: Connection, rows: list[tuple], stored: Stored, added: rollups.Additions, *, utility_id: UUID, batch_id: int, bounds: tuple[datetime, datetime]
 ) -> None:
     """Merge one slice and write what changed; rows whose interval length differs are refused whole."""
     for interval_s in {row[4] for row in rows}:
@@ -240,7 +256,7 @@ def _replace(
             if turn == len(by_turn):
                 by_turn.append([])
             by_turn[turn].append(row)
-        _merge_turns(conn, by_turn, stored, interval_s=interval_s, utility_id=utility_id, batch_id=batch_id, bounds=bounds)
+        _merge_turns(conn, by_turn, stored, added, interval_s=interval_s, utility_id=utility_id, batch_id=batch_id, bounds=bounds)
     for row in rows:
         if row[4] != row[9]:
             values = _stack([row[10]], [row[11]], DAY // row[9])
@@ -254,7 +270,7 @@ def _replace(
 
 
 def _merge_turns(
-    conn: Connection, turns: list[list[tuple]], stored: Stored, *, interval_s: int, utility_id: UUID, batch_id: int, bounds: tuple[datetime, datetime]
+    conn: Connection, turns: list[list[tuple]], stored: Stored, added: rollups.Additions, *, interval_s: int, utility_id: UUID, batch_id: int, bounds: tuple[datetime, datetime]
 ) -> None:
     """Merge blocks of one interval length, each turn into the outcome of the one before, and write what changed once."""
     if not turns:
@@ -263,6 +279,7 @@ def _merge_turns(
     place = {row[:2]: i for i, row in enumerate(rows)}
     values = _stack([row[5] for row in rows], [row[6] for row in rows], slots)
     quality = _stack_quality(values, [row[7] for row in rows], [row[8] for row in rows])
+    before = values.copy(), quality.copy()
     touched = np.zeros(len(rows), dtype=bool)
     for turn in turns:
         at = np.array([place[row[:2]] for row in turn], dtype=np.intp)
@@ -285,9 +302,14 @@ def _merge_turns(
     stored.blocks_changed += len(chosen)
     if not len(chosen):
         return
+    channels = np.array([rows[i][0] for i in chosen], dtype=np.int64)
+    starts = np.array([int(rows[i][1].timestamp()) for i in chosen], dtype=np.int64)
+    added.know(conn, channels)
+    for sign, standing in ((-1, before), (1, (values, quality))):
+        added.sums.add(Days(interval_s=interval_s, channel_id=channels, block_start=starts, values=standing[0][chosen], quality=standing[1][chosen]), sign=sign)
     replacing = encode(
-        channel_id=np.array([rows[i][0] for i in chosen], dtype=np.int64),
-        block_start=np.array([int(rows[i][1].timestamp()) for i in chosen], dtype=np.int64),
+        channel_id=channels,
+        block_start=starts,
         utc_offset_min=np.array([rows[i][3] for i in chosen], dtype=np.int16),
         values=values[chosen],
         quality=quality[chosen],
@@ -295,6 +317,24 @@ def _merge_turns(
     copy_blocks(conn, [replacing], utility_id=utility_id, batch_id=batch_id, table=sql.Identifier("pg_temp", "replacing_blocks"))
     conn.execute(_sql.replace_blocks, {"first": bounds[0], "last": bounds[1]})
     conn.execute(_sql.empty_replacements)
+
+
+def replace_stored(conn: Connection, parts: Sequence[Blocks], *, utility_id: UUID, batch_id: int) -> int:
+    """Put blocks in the place of stored ones of their channels and days, whatever those say; the history keeps them. How many were there to be replaced.
+
+    For those that decide over readings (marks of validation, changes of channels): a delivery goes through `merge_staged`.
+    """
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return 0
+    first, last = min(int(part.block_start.min()) for part in parts), max(int(part.block_start.max()) for part in parts)
+    bounds = {"first": datetime.fromtimestamp(first, UTC), "last": datetime.fromtimestamp(last, UTC)}
+    conn.execute(_sql.create_replacements)
+    copy_blocks(conn, parts, utility_id=utility_id, batch_id=batch_id, table=sql.Identifier("pg_temp", "replacing_blocks"))
+    rollups.note_replaced(conn, utility_id=utility_id, **bounds)
+    changed = conn.execute(_sql.replace_blocks, bounds).rowcount
+    conn.execute(_sql.drop_replacements)
+    return changed
 
 
 def _stack(widths: list[int], stored: list[bytes], slots: int) -> NDArray[np.int32]:
