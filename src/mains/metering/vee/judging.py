@@ -33,6 +33,7 @@ LONGEST = 62
 """Days that an exception may reach beyond what is judged and still be judged again."""
 DEEP = 24
 """Days of context from which on the rules that look at weeks can be believed when they find nothing."""
+_STALE = BY_NAME["future-stale"].number
 _SLOW = frozenset(BY_NAME[name].number for name in ("repetition", "scale-change", "clock-shift", "swapped-meters"))
 
 
@@ -57,7 +58,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What every piece of a run is judged with: when, in which zone, with how much context, by which rules, and as part of which delivery."""
+    """What every piece of a run is judged with: when, in which zone, with how much context, by which rules, as part of which delivery, and whether that is history."""
 
     at: datetime
     received_at: datetime
@@ -66,18 +67,21 @@ class Bench:
     has_history: bool
     rules: tuple[RuleSet, ...]
     batch_id: int
+    is_backfill: bool = False
 
 
 def judge(conn: Connection, piece: Piece, known: Known, bench: Bench, *, utility_id: UUID) -> Judged:
     """Judge a piece and write what came of it."""
     standing = _standing(conn, piece)
-    again, tail = _judged_again(standing, piece)
+    again, tail = ([], 0) if bench.is_backfill else _judged_again(standing, piece)
     loaded = load_window(
         conn, piece, known, zone=bench.zone, now=int(bench.received_at.timestamp()), context_days=bench.context_days if bench.has_history else 0, tail_days=tail,
         also_due=again, with_heads=bench.has_history,
     )  # fmt: skip
     window = loaded.window
     findings = run(window, bench.rules[piece.rules])
+    if bench.is_backfill:
+        findings = findings.where((findings.rule != _STALE) | (findings.measured < 0))
     told = Judged(days=int(window.is_due.sum()), readings=int((window.values[window.is_due] != MISSING).sum()), findings=len(findings))
     if not len(findings) and not standing:
         return told

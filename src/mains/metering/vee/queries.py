@@ -160,10 +160,10 @@ class Failure:
     finding: str
 
 
-def waiting_deliveries(conn: Connection, *, batches: Sequence[int] | None = None) -> list[Waiting]:
-    """Deliveries that are stored and not yet validated, in the order of their numbers; among some where they are named."""
+def waiting_deliveries(conn: Connection, *, batches: Sequence[int] | None = None, is_again: bool = False) -> list[Waiting]:
+    """Deliveries that are stored and not yet validated, in the order of their numbers; among some where they are named, with `is_again` all of those."""
     with conn.cursor(row_factory=class_row(Waiting)) as cursor:
-        return cursor.execute(_sql.waiting_deliveries, {"batches": None if batches is None else list(batches)}).fetchall()
+        return cursor.execute(_sql.waiting_deliveries, {"batches": None if batches is None else list(batches), "is_again": is_again and batches is not None}).fetchall()
 
 
 def policies(conn: Connection) -> list[Policy]:

@@ -1,7 +1,7 @@
 -- name: waiting_deliveries
--- Deliveries that are stored and not yet validated, in the order of their numbers; some of them where they are named.
+-- Deliveries that are stored and not yet validated, in the order of their numbers; some of them where they are named, and then also those that were validated, if that is asked.
 SELECT batch_id, received_at FROM metering.ingest_batches
-WHERE validated_at IS NULL AND finished_at IS NOT NULL AND (%(batches)s::integer[] IS NULL OR batch_id = ANY (%(batches)s))
+WHERE finished_at IS NOT NULL AND (validated_at IS NULL OR %(is_again)s) AND (%(batches)s::integer[] IS NULL OR batch_id = ANY (%(batches)s))
 ORDER BY batch_id;
 
 -- name: touched_days

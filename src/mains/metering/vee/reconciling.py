@@ -53,7 +53,7 @@ class Reconciled:
 def reconcile(found: Sequence[Found], standing: Sequence[Standing], *, is_judged: Callable[[Standing], bool]) -> Reconciled:
     """Hold findings against the work list; `is_judged` says whether an exception's last readings were judged now, so that not finding it again means that it is gone.
 
-    A finding that touches an unsettled exception of its rule is the same one. A finding that lies within a decided one with the same figure was decided; within an edit it was
+    A finding that touches an unsettled exception of its rule is the same one, best of all where their stretches are the same. A finding that lies within a decided one with the same figure was decided; within an edit it was
     decided whatever its figure is.
     """
     made = Reconciled()
@@ -66,7 +66,8 @@ def reconcile(found: Sequence[Found], standing: Sequence[Standing], *, is_judged
         if any(_was_decided(one, each) for each in there):
             continue
         made.upheld.add(one.number)
-        same = next((each for each in there if each.exception_status in UNSETTLED and each.from_s <= one.to_s and one.from_s <= each.to_s), None)
+        touching = [each for each in there if each.exception_status in UNSETTLED and each.from_s <= one.to_s and one.from_s <= each.to_s]
+        same = next((each for each in touching if (each.from_s, each.to_s) == (one.from_s, one.to_s)), touching[0] if touching else None)
         if same is None:
             made.opened.append(one)
         else:
@@ -77,7 +78,7 @@ def reconcile(found: Sequence[Found], standing: Sequence[Standing], *, is_judged
         again = merged.get(each.vee_exception_id)
         if again is None and is_judged(each):
             made.resolved.append(each)
-        elif again is not None and _differs(again, each):
+        elif again is not None and _differs(again, each, is_whole=is_judged(each)):
             made.extended.append((each.vee_exception_id, again))
     return made
 
@@ -97,7 +98,10 @@ def _together(before: Found | None, one: Found, same: Standing, *, keeps_edges: 
     return replace(worse, from_s=min(first, before.from_s), to_s=max(last, before.to_s), is_marked=before.is_marked or one.is_marked)
 
 
-def _differs(again: Found, each: Standing) -> bool:
+def _differs(again: Found, each: Standing, *, is_whole: bool) -> bool:
+    """Whether an exception is another one now; of one that was judged in part, only where it grew or became worse."""
+    if not is_whole:
+        return (again.from_s, again.to_s, again.severity, again.is_marked) != (each.from_s, each.to_s, each.severity, each.is_marked)
     return (again.from_s, again.to_s, again.severity, again.is_marked) != (each.from_s, each.to_s, each.severity, each.is_marked) or not _alike(again.measured, each.measured)
 
 

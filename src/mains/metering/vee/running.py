@@ -36,6 +36,8 @@ FEW_DAYS = 100_000
 """Days of channels below which another process costs more than it brings."""
 CONTEXT_READINGS = 300_000_000
 """Most readings that a run reads beside those it judges; a larger delivery gets fewer days of context."""
+BACKFILL = 62
+"""Days from the first to the last that are delivered together, above which history is loaded on purpose, so that nothing of it is stale."""
 _EPOCH = date(1970, 1, 1)
 
 
@@ -77,16 +79,16 @@ def run_pending(
         RuleNotFound: the utility's rules name a rule or a parameter that is not here; nothing was judged.
     """
     with database.transaction(actor=actor) as conn:
-        if not is_again and not queries.waiting_deliveries(conn, batches=batches):
+        if not queries.waiting_deliveries(conn, batches=batches, is_again=is_again):
             return RunReport(batches=[])
     with database.transaction(actor=actor) as guard:
         guard.execute(_sql.one_runner)
         with database.transaction(actor=actor) as conn:
-            waiting = queries.waiting_deliveries(conn, batches=batches)
-            numbers = sorted({*(each.batch_id for each in waiting), *(batches or () if is_again else ())})
-            if not numbers:
+            waiting = queries.waiting_deliveries(conn, batches=batches, is_again=is_again)
+            if not waiting:
                 return RunReport(batches=[])
-            plan = _planned(conn, numbers, at=at, received_at=max((each.received_at for each in waiting), default=at))
+            numbers = [each.batch_id for each in waiting]
+            plan = _planned(conn, numbers, at=at, received_at=max(each.received_at for each in waiting))
         judged = _judge_all(database, actor, plan, processes=processes, progress=progress)
         with database.transaction(actor=actor) as conn:
             conn.execute(_sql.set_validated, {"at": at, "batches": numbers})
@@ -138,7 +140,7 @@ def _planned(conn: Connection, numbers: list[int], *, at: datetime, received_at:
     readings = sum(len(each.day) * (DAY // each.interval_s) for each in touched)
     bench = Bench(
         at=at, received_at=received_at, zone=zone, context_days=min(policy.context_days, max(CONTEXT_READINGS // max(readings, 1), 1)) if policy.context_days else 0,
-        has_history=_has_history(conn, touched, first), rules=rules.sets, batch_id=numbers[-1],
+        has_history=_has_history(conn, touched, first), rules=rules.sets, batch_id=numbers[-1], is_backfill=last - first > BACKFILL * DAY,
     )  # fmt: skip
     return _Plan(touched=touched, known=known, bench=bench, changes=rules.changes, channels=len(ids), is_estimating=policy.is_estimating)
 

@@ -16,7 +16,7 @@ _EPOCH_2000 = 946_684_800
 
 CELLS = 4_000_000
 """Most intervals of a piece, context included: some 20 MB of values and qualities."""
-TILE = 64
+TILE = 128
 """Days that are judged together at most."""
 
 
