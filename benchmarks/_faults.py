@@ -1,4 +1,5 @@
-"""Faults put into clean readings, one a household: what each looks like is said at its function. All lie in the second half of a window, so that there is a past to compare with."""
+"""Faults put into clean readings, one a household: what each looks like is said at its function. All lie in the second half of a window, so that there is a past to
+compare with."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ MISSING = -(2**31)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faulty:
-    """`values` int32 [n, days, 96] with the fault; `dial` int64 [n, days + 1] as the register would then be reported; `first`, `last` [n] places the fault lies in; `names` rules that
+    """`values` int32 [n, days, 96] with the fault; `dial` int64 [n, days + 1] as the register would then be reported; `first`, `last` [n] places the fault lies in;
+    `names` rules that
     count as having found it."""
 
     values: np.ndarray
@@ -25,7 +27,7 @@ class Faulty:
 
 
 def _places(rng: np.random.Generator, homes: Homes, length: np.ndarray, *, after: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    n, days, _ = homes.values.shape
+    days = homes.values.shape[1]
     first = rng.integers(days // 2 * SLOTS, (days - after) * SLOTS - length)
     return first, first + length
 
@@ -82,7 +84,8 @@ def tenth(rng: np.random.Generator, homes: Homes) -> Faulty:
 
 
 def _moved(values: np.ndarray, day: int, lag: int) -> np.ndarray:
-    """A household's readings [days, 96] that come `lag` intervals late from a day on; where that leaves a hole, the same hours of a week before are put, so that only the shape tells."""
+    """A household's readings [days, 96] that come `lag` intervals late from a day on; where that leaves a hole, the same hours of a week before are put, so that only the
+    shape tells."""
     flat, at = values.reshape(-1), day * SLOTS
     out = flat.copy()
     if lag > 0:

@@ -1,7 +1,9 @@
 """Invented households for measuring validation, made from what is switched on when; shares no code with the rules, their limits or the demo.
 
-Every use is an event: start (minutes of the local clock), length, power. Fridges cycle, kettles boil, ovens, washing, dryers, showers with electric water heaters, cars on a charger, lamps and
-screens, heating and cooling that follow a common weather. People keep hours that differ from home to home and wander from day to day; some work shifts; some travel and leave the
+Every use is an event: start (minutes of the local clock), length, power. Fridges cycle, kettles boil, ovens, washing, dryers, showers with electric water heaters, cars
+on a charger, lamps and
+screens, heating and cooling that follow a common weather. People keep hours that differ from home to home and wander from day to day; some work shifts; some travel and
+leave the
 house to its fridge. The energy of a quarter hour is exact; the meter counts whole watt-hours and its dial ten of them.
 """
 
@@ -17,7 +19,8 @@ DIAL_WH = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Homes:
-    """`values` int32 Wh [n, days, 96] by standard time; `dial` int64 [n, days + 1] the register at each midnight, in steps of `DIAL_WH`; `away` bool [n, days]; `shift_min` int16
+    """`values` int32 Wh [n, days, 96] by standard time; `dial` int64 [n, days + 1] the register at each midnight, in steps of `DIAL_WH`; `away` bool [n, days];
+    `shift_min` int16
     [days + 1] how far the local clock is ahead; `weekday` of the first day."""
 
     values: np.ndarray
@@ -102,7 +105,8 @@ def homes(n: int, days: int, *, seed: int, weekday: int = 0, season: float = 12.
     dusk = 1050 + (season - 12) * 9
     _sometimes(rng, load, house, midnight, np.maximum(back, dusk) + rng.normal(0, 12, (n, days)), np.maximum(sleep - np.maximum(back, dusk), 10), lamps, home)
     screens = rng.gamma(3, 45, n)[:, None]
-    _sometimes(rng, load, house, midnight, back + rng.normal(60, 35, (n, days)), np.maximum(sleep - back - 90 + rng.normal(0, 25, (n, days)), 20), screens, home & (rng.random((n, days)) < 0.92))
+    evening = back + rng.normal(60, 35, (n, days))
+    _sometimes(rng, load, house, midnight, evening, np.maximum(sleep - back - 90 + rng.normal(0, 25, (n, days)), 20), screens, home & (rng.random((n, days)) < 0.92))
     _sometimes(rng, load, house, midnight, rise + 90, rng.gamma(5, 60, (n, days)), screens * 0.8 + 40, home & at_home & (rng.random((n, days)) < 0.75))
     _laundry(rng, load, house, midnight, persons, home, at_home, back)
     _hot_water(rng, load, house, midnight, rise, sleep, persons, home)

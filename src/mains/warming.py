@@ -54,7 +54,20 @@ def warm_demo() -> None:
     generate.readings(generate.plan(customers=1), range(1))
 
 
-KERNELS: tuple[Callable[[], None], ...] = (warm_rates, warm_formats, warm_demo)
+def warm_validation() -> None:
+    """The rules of validation, with marks and without, over a window long enough for all of them."""
+    from mains.metering.vee.engine import RuleSet, run
+    from mains.metering.vee.model import Window
+
+    values = np.random.default_rng(1).integers(1, 500, (3, 31, 24)).astype(np.int32)
+    values[:, 20, :12] = 7
+    excused = np.zeros(values.shape, dtype=bool)
+    excused[0, 3, 4] = True
+    for known in (None, excused):
+        run(Window.of(values, first_day=1_704_067_200, excused=known), RuleSet.of())
+
+
+KERNELS: tuple[Callable[[], None], ...] = (warm_rates, warm_formats, warm_validation, warm_demo)
 
 
 def main() -> int:

@@ -27,7 +27,8 @@ def household(days=3, *, seed=1, channels=1):
 def month_before(channels=1, *, peak=400, total=20_000, days=35):
     rng = np.random.default_rng(9)
     return Heads(
-        days=np.arange(-days, 0, dtype=np.int32), totals=rng.integers(total - 500, total + 500, (channels, days)), peaks=rng.integers(peak - 20, peak + 1, (channels, days)).astype(np.int32),
+        days=np.arange(-days, 0, dtype=np.int32), totals=rng.integers(total - 500, total + 500, (channels, days)),
+        peaks=rng.integers(peak - 20, peak + 1, (channels, days)).astype(np.int32),
         n_valid=np.full((channels, days), SLOTS, np.int16),
     )  # fmt: skip
 
@@ -145,7 +146,7 @@ def test_a_day_with_total_and_peak_of_an_earlier_one_is_a_repetition_by_heads_al
 def test_the_register_against_the_intervals(off, finds):
     values = household(2)
     registers = RegisterSpans.of_days(values.sum(axis=2).astype(float) + np.array([[0, off]]), SLOTS, resolution=10.0)
-    places, out = found(values, "register-sum", registers=registers)
+    places, _ = found(values, "register-sum", registers=registers)
     assert len(places) == finds
     assert not finds or places == [(0, 96, 192)]
     odd = RegisterSpans.of(row=[0], first=[5], last=[100], raw=[float(values.reshape(-1)[5:100].sum() + off)], resolution=10.0)
@@ -403,7 +404,13 @@ def test_rows_of_a_rule_table_are_laid_over_one_another():
 
 
 @pytest.mark.parametrize(
-    "row", [RuleRow(rule_name="spyke"), RuleRow(rule_name="spike", parameters={"ration": 1}), RuleRow(rule_name="spike", parameters={"ratio": "much"}), RuleRow(rule_name="spike", parameters={"ratio": float("nan")})]
+    "row",
+    [
+        RuleRow(rule_name="spyke"),
+        RuleRow(rule_name="spike", parameters={"ration": 1}),
+        RuleRow(rule_name="spike", parameters={"ratio": "much"}),
+        RuleRow(rule_name="spike", parameters={"ratio": float("nan")}),
+    ],
 )
 def test_a_rule_table_that_names_what_is_not_there_is_refused(row):
     with pytest.raises(RuleNotFound) as refused:

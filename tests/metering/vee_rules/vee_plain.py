@@ -17,10 +17,6 @@ def runs(flags):
     return out
 
 
-def gaps(values):
-    return {(row, a, b) for row, each in enumerate(values) for day in range(each.shape[0]) for a, b in [] or runs(each.reshape(-1) == MISSING) if a // each.shape[1] == day}
-
-
 def negatives(values):
     slots = values.shape[2]
     return {(row, d * slots + a, d * slots + b) for row in range(len(values)) for d in range(values.shape[1]) for a, b in runs((values[row, d] < 0) & (values[row, d] != MISSING))}
@@ -67,7 +63,8 @@ def spikes(head_peaks, values, ratio, floor):
 
 
 def sums_off(values, totals, steps):
-    return {(row, day) for row in range(len(values)) for day in range(values.shape[1]) if MISSING not in values[row, day] and abs(int(values[row, day].sum()) - totals[row, day]) > steps}
+    pairs = [(row, day) for row in range(len(values)) for day in range(values.shape[1])]
+    return {(row, day) for row, day in pairs if MISSING not in values[row, day] and abs(int(values[row, day].sum()) - totals[row, day]) > steps}
 
 
 def repeats(values, least):

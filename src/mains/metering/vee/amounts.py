@@ -101,7 +101,7 @@ def high_low(scene: Scene, limits: Limits) -> Found:
     """Average daily use of the period that ends against the period before and the same days last year: off from each that is known by more than a share and a floor."""
     ends, history = cycle_ends(scene), scene.history
     parts: list[Found] = []
-    for day in np.flatnonzero(ends.any(axis=0)):
+    for day in np.flatnonzero(ends.any(axis=0)).tolist():
         rows = np.flatnonzero(ends[:, day])
         now = history.mean_total(rows, day - CYCLE + 1, day + 1, least=25)
         before = history.mean_total(rows, day - 2 * CYCLE + 1, day - CYCLE + 1, least=20)

@@ -143,7 +143,7 @@ def prolonged_estimation(scene: Scene, limits: Limits) -> Found:
     heads = window.heads.is_estimated
     if window.quality is None or not SUBSTITUTE[window.quality].any():
         return bills
-    own = SUBSTITUTE[window.quality].any(axis=2)
+    own = np.asarray(SUBSTITUTE[window.quality].any(axis=2))
     count = np.zeros(window.channels, dtype=np.int64)
     if heads is not None:
         for column in range(heads.shape[1]):
@@ -151,7 +151,7 @@ def prolonged_estimation(scene: Scene, limits: Limits) -> Found:
             count = np.where(heads[:, column], count * following + 1, 0)
         if len(window.heads.days) and window.heads.days[-1] != -1:
             count[:] = 0
-    passed = np.zeros(own.shape, dtype=bool)
+    passed = np.zeros((window.channels, window.days), dtype=bool)
     for day in range(window.days):
         count = np.where(own[:, day], count + 1, 0)
         passed[:, day] = count == np.floor(limits["days"]) + 1

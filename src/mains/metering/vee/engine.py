@@ -106,7 +106,7 @@ def _limits(window: Window, ruleset: RuleSet, rule: Rule) -> tuple[Limits, NDArr
     held = [ruleset.parameters(rule.name, name, commodity) for commodity in COMMODITIES for name in window.classes]
     kind = window.facts.commodity.astype(np.intp) * classes + window.facts.meter_class
     is_on = np.array([bool(each) for each in held])
-    severity = np.array([SEVERITIES.index(each.get("severity", rule.severity)) for each in held], dtype=np.int8)  # type: ignore[arg-type]
+    severity = np.array([SEVERITIES.index(each.get("severity", rule.severity)) for each in held], dtype=np.int8)
     limits = {name: np.array([each.get(name, value) for each in held])[kind] for name, value in rule.parameters.items()}
     return {name: each if each.dtype.kind == "U" else each.astype(np.float64) for name, each in limits.items()}, severity[kind], is_on[kind]
 

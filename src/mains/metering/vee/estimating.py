@@ -64,8 +64,9 @@ def estimate(window: Window, gaps: NDArray[np.bool_], ladder: Ladder | None = No
     """Fill the intervals of `gaps` bool [n, days, slots]; nothing else changes, and final substitutes are never estimated again.
 
     In turn: a known outage is 0; the check meter or alternate channel; a straight line where the gap is no longer than `linear_s`; the average of like days; the class
-    profile times the usual day; the flat usual day. Where a stretch between two actual register reads holds gaps, they sum up with the rest to what the register says, exactly, to the
-    unit; where the rest alone is more than the register says, the gaps are 0. Channels that are not net never get a negative value. Gaps of which nothing is known stay `MISSING`.
+    profile times the usual day; the flat usual day. Where a stretch between two actual register reads holds gaps, they sum up with the rest to what the register says,
+    exactly, to the unit; where the rest alone is more than the register says, the gaps are 0. Channels that are not net never get a negative value. Gaps of which nothing
+    is known stay `MISSING`.
     """
     ladder = ladder or Ladder()
     n, places = window.channels, window.days * window.slots
@@ -74,7 +75,7 @@ def estimate(window: Window, gaps: NDArray[np.bool_], ladder: Ladder | None = No
     gaps = gaps.reshape(n, places) & (quality != Quality.FINAL_SUBSTITUTE)
     quality[(values == MISSING) & (quality == Quality.ACTUAL)] = Quality.MISSING
     method, scaled = np.zeros((n, places), dtype=np.uint8), np.zeros((n, places), dtype=bool)
-    for row in np.flatnonzero(gaps.any(axis=1)):
+    for row in np.flatnonzero(gaps.any(axis=1)).tolist():
         known = ~gaps[row] & (values[row] != MISSING) & ELIGIBLE[quality[row]]
         one = _Row(guess=np.full(places, np.nan), method=method[row], is_gap=gaps[row], is_known=known)
         _climb(window, row, one, ladder)
@@ -100,6 +101,7 @@ def _climb(window: Window, row: int, one: _Row, ladder: Ladder) -> None:
     one.is_known &= ~excused
     _from_check_meter(window, row, one, ladder)
     _straight(one, raw, longest=ladder.linear_s // window.interval_s, may_sink=window.facts.flow[row] == FlowCode.NET)
+    trusted = np.zeros((0, 0))
     if one.is_open.any():
         trusted = np.where(one.is_known, raw, np.nan).reshape(window.days, window.slots)
         means, count = like_day_means(window, trusted, one.is_open.reshape(trusted.shape), ladder)

@@ -11,10 +11,10 @@ LEAST_CONTEXT = 10
 _QUANTILES = (0.03, 0.1, 0.21, 0.33, 0.46, 0.58, 0.71, 0.83, 0.94)
 _CHANGES = (0.1, 0.25, 0.42, 0.63, 0.84)
 _PARTS = 8
-_MOST_PAIRED = 1000
+_MOST_PAIRED = 800
 UNLIKE_OTHERS = 0.03
 """By how much the score of a pair must be over that of either with any third channel."""
-LEAST_CROSSED = 0.2
+LEAST_CROSSED = 0.3
 """Less than this no two channels differ, even when they are one: it saves looking at pairs that changed too little."""
 _NIGHT = (0.1, 0.5, 0.9)
 """Shares of the lowest and highest of the first five hours."""
@@ -28,7 +28,8 @@ def scale_change(scene: Scene, limits: Limits) -> Found:
 
     Higher: the peak is over `factor` times the usual one, the total over 0.65 of that, and the lowest interval over 0.6 of it times the second lowest that any day before had.
     Lower: total and peak are under 1 / `factor`, and the lowest interval under 0.4 of that second lowest. A new machine raises total and peak, who goes away lowers them, but
-    neither touches what never stops. Usual is the median of up to 28 whole days before that stood the test. Where fewer than 10 days of values precede, total and peak are held against the heads alone: higher is as severe,
+    neither touches what never stops. Usual is the median of up to 28 whole days before that stood the test. Where fewer than 10 days of values precede, total and peak
+    are held against the heads alone: higher is as severe,
     lower only a remark, for who is away looks the same.
     """
     window, history = scene.window, scene.history
@@ -111,9 +112,12 @@ def _judged(totals, peaks, kept, at, lead, low, factor):
 def swapped_meters(scene: Scene, limits: Limits) -> Found:
     """Two channels that exchanged what they are: the days after fit the other's days before, and not the own ones.
 
-    Every day leaves `MARKS` figures. The distance of two stretches of days is the mean over the marks of log(1 + squared difference of means / its variance). Channels whose own
-    distance, before to after, is over `own` on some day are held against one another: their own distances less the crossed ones, summed of both, must pass `score`, each must be nearer crossed
-    than own, and no third channel may fit either nearly as well: a turn of the weather changes many at once. A channel that changed by more than `alone` but fits no other is remarked on: somebody may have moved. `subject` is the other's row.
+    Every day leaves `MARKS` figures. The distance of two stretches of days is the mean over the marks of log(1 + squared difference of means / its variance). Channels
+    whose own
+    distance, before to after, is over `own` on some day are held against one another: their own distances less the crossed ones, summed of both, must pass `score`, each
+    must be nearer crossed
+    than own, and no third channel may fit either nearly as well: a turn of the weather changes many at once. A channel that changed by more than `alone` but fits no
+    other is remarked on: somebody may have moved. `subject` is the other's row.
     """
     window = scene.window
     least = int(limits["days"].min(initial=10**6))
@@ -185,7 +189,8 @@ def marks_of(scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
 
 @njit(cache=True, nogil=True)
 def _sides(marks, usable, totals, days, drift, least, before, after, counts, own):
-    """Mean and variance of each mark on both sides of each candidate day, without days of less than half the side's usual use; and the own distance, 0 where a side is short."""
+    """Mean and variance of each mark on both sides of each candidate day, without days of less than half the side's usual use; and the own distance, 0 where a side is
+    short."""
     n, length, _ = marks.shape
     for row in range(n):
         for at in range(len(days)):
@@ -198,7 +203,7 @@ def _sides(marks, usable, totals, days, drift, least, before, after, counts, own
 
 
 @njit(cache=True, nogil=True)
-def _side(marks, usable, totals, row, first, last, out):
+def _side(marks, usable, totals, row, first, last, out):  # noqa: C901 - a kernel
     """Mean of the marks over some days and the variance of that mean, larger where days resemble the day before; answers how many days."""
     width = marks.shape[2]
     there = usable[row, first:last]
@@ -248,7 +253,7 @@ def _distance(one, other, drift):
 
 
 @njit(cache=True, nogil=True)
-def _pairs(rows, before, after, own, score, drift):
+def _pairs(rows, before, after, own, score, drift):  # noqa: C901 - a kernel
     """For each of the rows, which come in falling order of `own`, the one that fits it best when both are exchanged: other row, score; -1 where none passes.
 
     Sums of logarithms are kept as products, and a pair is given up as soon as it cannot pass any more.

@@ -14,6 +14,8 @@ _HOLE = np.int32(MISSING)
 MOST_SLOTS = 96
 LEAST_LIKENESS = 0.3
 """Correlation that the moved profile must reach with the new one: a house that stands empty has none worth the name."""
+LEAST_STRENGTH = 0.6
+"""Sum of squares of a mean profile over what chance would leave of it: a load without a rhythm has none to be moved."""
 NO_SCORE = -99.0
 CHANGE_DAYS = 7
 """Days that each side of a change of the local clock needs: there, only one shift is asked for."""
@@ -77,20 +79,20 @@ def _shifted(flat, mask, has_mask, rows, days, groups, shifts, lags, change, cha
             count[day + 1] = count[day] + usable[day]
             for slot in range(slots):
                 sums[day + 1, slot] = sums[day, slot] + (profile[day, slot] if usable[day] else 0.0)
-        _weights(profile, usable, sums[days] / count[days], weight)
+        noise = _weights(profile, usable, sums[days] / count[days], weight)
         if change >= 0:
             for day in range(max(change, 1), min(change + 2, days)):
-                if not _sides(sums, count, day, CHANGE_DAYS, space):
+                if not _sides(sums, count, day, CHANGE_DAYS, noise, space):
                     continue
                 for lag in (change_lag, -change_lag):
-                    found_score = _score(profile, usable, weight, day, lag, True, space)
+                    found_score = _score(profile, usable, weight, day, lag, True, space)  # noqa: FBT003 - numba takes no names
                     if found_score > change_score[row] and (out[row, 2] == 0 or found_score > out[row, 0]):
                         out[row, 0], out[row, 1], out[row, 2], out[row, 3] = found_score, day, lag, change_score[row]
         for day in range(1, days):
-            if day % 2 == 0 or not _sides(sums, count, day, least[row], space):
+            if day % 2 == 0 or not _sides(sums, count, day, least[row], noise, space):
                 continue
             for lag in lags:
-                found_score = _score(profile, usable, weight, day, lag, False, space)
+                found_score = _score(profile, usable, weight, day, lag, False, space)  # noqa: FBT003 - numba takes no names
                 if found_score > score[row] and (out[row, 2] == 0 or found_score > out[row, 0]):
                     out[row, 0], out[row, 1], out[row, 2], out[row, 3] = found_score, day, lag, score[row]
 
@@ -138,7 +140,7 @@ def _profiles(flat, mask, has_mask, row, groups, shifts, profile, usable):  # no
 
 @njit(cache=True, nogil=True)
 def _weights(profile, usable, mean, weight):
-    """One over the spread of each time of the day, smoothed, with a floor."""
+    """Fill one over the spread of each time of the day, smoothed, with a floor; answers the sum of their variances."""
     days, slots = profile.shape
     spread = np.zeros(slots)
     for day in range(days):
@@ -153,11 +155,13 @@ def _weights(profile, usable, mean, weight):
         whole += weight[slot] / slots
     for slot in range(slots):
         weight[slot] = 1 / (weight[slot] + 0.3 * whole + 1e-9)
+    return spread.sum()
 
 
 @njit(cache=True, nogil=True)
-def _sides(sums, count, day, least, space):
-    """Fill the mean profiles before and after a day (rows 4 and 5 of `space`) and these smoothed, twice in a row (0 and 1); answers whether both sides have days enough."""
+def _sides(sums, count, day, least, noise, space):
+    """Fill the mean profiles before and after a day (rows 4 and 5 of `space`) and these smoothed, twice in a row (0 and 1); answers whether both sides have days enough and
+    a profile that stands out of what the days differ by."""
     slots = sums.shape[1]
     low, high = max(0, day - BACK), min(len(count) - 1, day + AHEAD)
     before, after = count[day] - count[low], count[high] - count[day]
@@ -166,13 +170,15 @@ def _sides(sums, count, day, least, space):
     for slot in range(slots):
         space[4, slot] = (sums[day, slot] - sums[low, slot]) / before
         space[5, slot] = (sums[high, slot] - sums[day, slot]) / after
+    strength = np.zeros(2)
     for side in range(2):
         mean, out = space[4 + side], space[side]
         for slot in range(slots):
             ahead, ahead2 = slot + 1 if slot + 1 < slots else slot + 1 - slots, slot + 2 if slot + 2 < slots else slot + 2 - slots
             out[slot] = (mean[slot - 2 if slot > 1 else slot - 2 + slots] + 2 * mean[slot - 1 if slot else slots - 1] + 3 * mean[slot] + 2 * mean[ahead] + mean[ahead2]) / 9
             out[slot + slots] = out[slot]
-    return True
+            strength[side] += out[slot] * out[slot]
+    return strength[0] > LEAST_STRENGTH * noise / before and strength[1] > LEAST_STRENGTH * noise / after
 
 
 @njit(cache=True, nogil=True)
