@@ -1,6 +1,7 @@
 """Validation and estimation, measured: speed beside one function a rule in pandas and numpy, false flags on clean households, faults found, and how far estimates are off.
 
-Households and faults are invented here (`_households`, `_faults`) and share no code with the rules; the seeds of these claims were not used to set the rules' limits. A flag is a
+Households and faults are invented here (`_households`, `_faults`) and share no code with the rules; the rules' limits were
+set on households of the same maker with other seeds, so the claims hold for new homes of that kind. A flag is a
 finding of severity warning or failure; remarks do not count. False flags are counted a meter-day in windows of 31 days after 35 days of heads, and in windows of 49 days of values.
 A fault counts as found when a rule meant for it names an interval it lies in, within a window of 49 days of 250 households; without registers first, with daily snapshots second.
 """
