@@ -31,7 +31,8 @@ SELECT (SELECT count(*) FROM metering.ingest_batches WHERE validated_at IS NULL 
 -- name: silent_meters
 -- Channels with intervals that hung somewhere all of a local day and have no block of it, with where, whose, and what was read last.
 SELECT m.meter_number, c.register, p.address_line AS address, a.customer_id,
-       (SELECT b.block_start + make_interval(secs => b.interval_s * b.n_valid) FROM metering.interval_blocks b WHERE b.channel_id = c.channel_id ORDER BY b.block_start DESC LIMIT 1) AS last_at
+       greatest((SELECT b.block_start + make_interval(secs => b.interval_s * b.n_valid) FROM metering.interval_blocks b WHERE b.channel_id = c.channel_id ORDER BY b.block_start DESC LIMIT 1),
+                (SELECT d.first_day_at + d.days * interval '24 hours' FROM metering.closed_months d WHERE d.channel_id = c.channel_id ORDER BY d.first_day_at DESC LIMIT 1)) AS last_at
 FROM devices.meter_installations i
 JOIN metering.channels c ON c.meter_id = i.meter_id AND c.interval_s IS NOT NULL AND c.in_service @> tstzrange(%(from_at)s, %(to_at)s)
 JOIN devices.meters m ON m.meter_id = i.meter_id
@@ -40,7 +41,8 @@ JOIN customers.premises p ON p.premise_id = sp.premise_id
 LEFT JOIN customers.service_accounts a ON a.service_point_id = sp.service_point_id AND a.active_period @> %(from_at)s::timestamptz
 WHERE i.installed_period @> tstzrange(%(from_at)s, %(to_at)s)
   AND NOT EXISTS (SELECT FROM metering.interval_blocks b WHERE b.channel_id = c.channel_id AND b.block_start >= %(from_at)s::timestamptz - interval '12 hours' AND b.block_start < %(to_at)s)
-  AND NOT EXISTS (SELECT FROM metering.channel_days d WHERE d.channel_id = c.channel_id AND d.block_start >= %(from_at)s::timestamptz - interval '12 hours' AND d.block_start < %(to_at)s)
+  AND NOT EXISTS (SELECT FROM metering.closed_months d WHERE d.channel_id = c.channel_id AND d.first_day_at >= %(from_at)s::timestamptz - interval '31 days' AND d.first_day_at < %(to_at)s
+                  AND d.first_day_at + d.days * interval '24 hours' > %(from_at)s)
 ORDER BY m.meter_number, c.register LIMIT %(limit)s;
 
 -- name: customer_of_meter

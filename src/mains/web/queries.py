@@ -1,16 +1,19 @@
 """Reads that cross domains, for the screens: one typed function a query."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
+import numpy as np
 from psycopg import Connection
 from psycopg.rows import class_row
 
 from mains.base.problems import NotFound
 from mains.base.sql import Statements
+from mains.metering.load import packed_blocks
 from mains.web.views import Event, HeldBill
 
 _sql = Statements("mains.web", "queries.sql")
@@ -159,10 +162,13 @@ def place_of_account(conn: Connection, account_id: UUID, *, customer_id: UUID | 
 
 
 def stored_days(conn: Connection, channel_id: int, *, from_at: datetime, to_at: datetime, as_of: datetime | None = None) -> list[StoredDays]:
-    """The stored days of a channel in [from_at, to_at), by version; as the store held them at `as_of` where one is given."""
-    statement = _sql.stored_days if as_of is None else _sql.stored_days_as_of
-    with conn.cursor(row_factory=class_row(StoredDays)) as cursor:
-        return cursor.execute(statement, {"channel_id": channel_id, "from_at": from_at, "to_at": to_at, "as_of": as_of}).fetchall()
+    """The stored days of a channel in [from_at, to_at), live and closed, by version; as the store held them at `as_of` where one is given."""
+    found: dict[int, list[date]] = defaultdict(list)
+    for packed in packed_blocks(conn, np.array([channel_id], dtype=np.int64), from_at, to_at, as_of=as_of):
+        starts = packed.block_start + packed.utc_offset_min.astype(np.int64) * 60
+        for version, start in zip(packed.records["version"].tolist(), starts.tolist(), strict=True):
+            found[version].append(datetime.fromtimestamp(start, UTC).date())
+    return [StoredDays(version=version, days=len(days), first_day=min(days), last_day=max(days)) for version, days in sorted(found.items())]
 
 
 def zone_name(conn: Connection, zone_id: UUID | None) -> str | None:

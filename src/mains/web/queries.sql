@@ -23,6 +23,9 @@ LEFT JOIN LATERAL (
     FROM metering.register_reads d
     WHERE i.interval_s IS NULL AND d.channel_id = i.channel_id AND d.is_current AND d.read_at < coalesce(upper(a.active_period), 'infinity') + interval '12 hours'
     UNION ALL
+    (SELECT m.first_day_at + m.days * interval '24 hours', 0 FROM metering.closed_months m
+     WHERE i.interval_s IS NOT NULL AND m.channel_id = i.channel_id AND m.first_day_at < coalesce(upper(a.active_period), 'infinity') ORDER BY m.first_day_at DESC LIMIT 1)
+    UNION ALL
     (SELECT b.block_start + make_interval(secs => b.interval_s * b.n_valid), 0 FROM metering.interval_blocks b
      WHERE i.interval_s IS NOT NULL AND b.channel_id = i.channel_id AND b.block_start < coalesce(upper(a.active_period), 'infinity') ORDER BY b.block_start DESC LIMIT 1)
     ORDER BY 1 DESC NULLS LAST LIMIT 1) AS stored ON true
@@ -115,30 +118,6 @@ FROM payments.collection_steps s WHERE s.customer_id = %(customer_id)s
 ) AS event
 WHERE at <= %(at)s
 ORDER BY at DESC, title LIMIT %(limit)s;
-
--- name: stored_days
--- The stored days of a channel that touch a stretch of time, by version; dates are of its standard time.
-SELECT version, count(*)::integer AS days, min((block_start AT TIME ZONE 'UTC' + make_interval(mins => utc_offset_min))::date) AS first_day,
-       max((block_start AT TIME ZONE 'UTC' + make_interval(mins => utc_offset_min))::date) AS last_day
-FROM metering.interval_blocks
-WHERE channel_id = %(channel_id)s AND block_start > %(from_at)s::timestamptz - interval '1 day' AND block_start < %(to_at)s
-GROUP BY version ORDER BY version;
-
--- name: stored_days_as_of
--- The same as the store held them at an instant.
-SELECT version, count(*)::integer AS days, min((block_start AT TIME ZONE 'UTC' + make_interval(mins => utc_offset_min))::date) AS first_day,
-       max((block_start AT TIME ZONE 'UTC' + make_interval(mins => utc_offset_min))::date) AS last_day
-FROM (
-    SELECT DISTINCT ON (stood.block_start) stood.* FROM (
-        SELECT block_start, version, utc_offset_min FROM metering.interval_block_history
-        WHERE channel_id = %(channel_id)s AND block_start > %(from_at)s::timestamptz - interval '1 day' AND block_start < %(to_at)s AND replaced_at > %(as_of)s
-        UNION ALL
-        SELECT block_start, version, utc_offset_min FROM metering.interval_blocks
-        WHERE channel_id = %(channel_id)s AND block_start > %(from_at)s::timestamptz - interval '1 day' AND block_start < %(to_at)s
-    ) AS stood
-    ORDER BY stood.block_start, stood.version
-) AS then_current
-GROUP BY version ORDER BY version;
 
 -- name: counts
 -- The utility in numbers: customers served, open agreements by commodity, readings taken in, when the last delivery came, and bills held.
