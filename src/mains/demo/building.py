@@ -14,8 +14,11 @@ from mains.demo.loading import Chosen, planned
 from mains.demo.model import DemoPlan, Utility
 from mains.demo.seeding_office import seed_office, seed_sums
 from mains.demo.seeding_operations import seed_operations
+from mains.demo.span import DAYS
 from mains.demo.steps import Steps
 from mains.metering import store
+from mains.metering.vee.queries import waiting_deliveries
+from mains.metering.vee.running import run_pending
 from mains.payments.operations import post_bills, post_payments
 
 _sql = Statements("mains.demo", "operations.sql")
@@ -41,6 +44,7 @@ def build(database: Database, *, chosen: Chosen, at: datetime, steps: Steps) -> 
     with steps.step("customers and network"):
         _seed(database, plan, chosen=chosen, done=done, at=at)
     _load(database, plan, chosen=chosen, done=done, at=at, steps=steps)
+    _validate(database, plan, at=at, steps=steps)
     _bill(database, plan, at=at, steps=steps)
     _settle(database, plan, at=at, steps=steps)
 
@@ -123,6 +127,18 @@ def _load(database: Database, plan: DemoPlan, *, chosen: Chosen, done: set[tuple
         return
     _beside(intervals, the_rest)
     store.analyze(database)
+
+
+def _validate(database: Database, plan: DemoPlan, *, at: datetime, steps: Steps) -> None:
+    """Judge what was loaded, utility by utility; what was judged stays."""
+    for utility in plan.utilities:
+        with database.transaction(actor=_actor(utility)) as conn:
+            waiting = waiting_deliveries(conn)
+        if not waiting:
+            continue
+        count = len(loading.channels_of(plan, utility)[0])
+        with steps.step(_named("validation", utility), total=count * DAYS) as progress:
+            run_pending(database, system_actor(utility.key, job="validation"), at=at, progress=lambda done, _total, told=progress: told(done))
 
 
 def _beside(*parts) -> None:
