@@ -34,7 +34,7 @@ def town(database: Database) -> Town:
     town.house = town.moves_in(rate="home", point=point, customer=town.ada)
     quality = np.zeros((62, 96), dtype=np.uint8)
     quality[40, 10:16] = 2
-    town.measures(channel, np.tile(np.arange(96) * 4 + 50, (62, 1)), first=date(2026, 8, 31), quality=quality)
+    town.measures(channel, np.arange(96) * 4 + np.random.default_rng(11).integers(40, 70, (62, 96)), first=date(2026, 8, 31), quality=quality)
     town.shop = _shop(town)
     pipe = town.service_point("gas")
     dial = town.meter(pipe, commodity="gas", unit="therm", interval_s=None)
