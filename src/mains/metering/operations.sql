@@ -22,7 +22,7 @@ UPDATE metering.ingest_batches SET readings_from_at = least(readings_from_at, %(
 -- name: create_staging
 -- Where blocks wait to be merged: gone with the transaction. It names its columns itself, so that no lock on the blocks stands in the way of a new partition.
 CREATE TEMPORARY TABLE staged_blocks (
-    seq bigint GENERATED ALWAYS AS IDENTITY, channel_id bigint NOT NULL, block_start timestamptz NOT NULL, total bigint NOT NULL, utility_id uuid NOT NULL, peak integer NOT NULL,
+    channel_id bigint NOT NULL, block_start timestamptz NOT NULL, total bigint NOT NULL, utility_id uuid NOT NULL, peak integer NOT NULL,
     batch_id integer NOT NULL, interval_s integer NOT NULL, utc_offset_min smallint NOT NULL, n_valid smallint NOT NULL, quality smallint NOT NULL, width smallint NOT NULL,
     vals bytea NOT NULL, qual bytea
 ) ON COMMIT DROP;
@@ -39,37 +39,29 @@ CREATE TEMPORARY TABLE replacing_blocks (
 ANALYZE pg_temp.staged_blocks (channel_id, block_start, n_valid);
 
 -- name: allow_sorting
--- Memory for sorting the staged blocks, for this transaction.
-SELECT set_config('work_mem', '64MB', true);
-
--- name: staged_bounds
--- How many blocks wait, from when to when.
-SELECT count(*), min(block_start), max(block_start) FROM pg_temp.staged_blocks;
+-- Memory for sorting the staged blocks, and a small sample of them for the planner, for this transaction.
+SELECT set_config('work_mem', '64MB', true), set_config('default_statistics_target', '10', true);
 
 -- name: insert_staged
--- Staged blocks for days that have none, in the order of the key so that two importers never wait for each other in a circle; days that have one are left.
-WITH inserted AS (
-    INSERT INTO metering.interval_blocks (channel_id, block_start, total, utility_id, peak, batch_id, interval_s, utc_offset_min, n_valid, quality, width, vals, qual)
-    SELECT DISTINCT ON (channel_id, block_start) channel_id, block_start, total, utility_id, peak, batch_id, interval_s, utc_offset_min, n_valid, quality, width, vals, qual
-    FROM pg_temp.staged_blocks s
-    WHERE n_valid > 0
-      AND NOT EXISTS (SELECT FROM metering.interval_blocks b WHERE b.channel_id = s.channel_id AND b.block_start = s.block_start AND b.block_start >= %(first)s AND b.block_start <= %(last)s)
-    ORDER BY channel_id, block_start, seq
-    ON CONFLICT (channel_id, block_start) DO NOTHING
-    RETURNING n_valid
-)
-SELECT count(*), coalesce(sum(n_valid), 0)::bigint FROM inserted;
+-- Staged blocks for days that have none, in the order of the key so that two importers never wait for each other in a circle; days that have one are left, and of pieces of a day the first goes in.
+INSERT INTO metering.interval_blocks (channel_id, block_start, total, utility_id, peak, batch_id, interval_s, utc_offset_min, n_valid, quality, width, vals, qual)
+SELECT DISTINCT ON (channel_id, block_start) channel_id, block_start, total, utility_id, peak, batch_id, interval_s, utc_offset_min, n_valid, quality, width, vals, qual
+FROM pg_temp.staged_blocks s
+WHERE n_valid > 0
+  AND NOT EXISTS (SELECT FROM metering.interval_blocks b WHERE b.channel_id = s.channel_id AND b.block_start = s.block_start AND b.block_start >= %(first)s AND b.block_start <= %(last)s)
+ORDER BY channel_id, block_start, ctid
+ON CONFLICT (channel_id, block_start) DO NOTHING;
 
 -- name: lock_differing
 -- Stored blocks that differ from a staged one, side by side, locked in the order of the key; a slice after one place.
-SELECT b.channel_id, b.block_start, s.seq, b.utc_offset_min,
+SELECT b.channel_id, b.block_start, s.ctid::text, b.utc_offset_min,
        b.interval_s AS interval_s, b.width, b.vals, b.quality, b.qual,
        s.interval_s AS new_interval_s, s.width AS new_width, s.vals AS new_vals, s.quality AS new_quality, s.qual AS new_qual
 FROM pg_temp.staged_blocks s JOIN metering.interval_blocks b ON b.channel_id = s.channel_id AND b.block_start = s.block_start
 WHERE b.block_start >= %(first)s AND b.block_start <= %(last)s AND s.n_valid > 0
   AND (b.vals <> s.vals OR b.width <> s.width OR b.quality <> s.quality OR b.interval_s <> s.interval_s OR b.qual IS DISTINCT FROM s.qual)
-  AND (s.channel_id, s.block_start, s.seq) > (%(after_channel)s, %(after_start)s, %(after_seq)s)
-ORDER BY s.channel_id, s.block_start, s.seq
+  AND (s.channel_id, s.block_start, s.ctid) > (%(after_channel)s, %(after_start)s, %(after_place)s::tid)
+ORDER BY s.channel_id, s.block_start, s.ctid
 LIMIT %(limit)s
 FOR UPDATE OF b;
 

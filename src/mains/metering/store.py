@@ -175,8 +175,26 @@ class refusing_clearly:  # noqa: N801 - it reads as a phrase after `with`
 # The idempotent path -------------------------------------------------------------------------------------------------------------------------------------------
 
 
-_staged: "WeakKeyDictionary[Connection, rollups.Additions]" = WeakKeyDictionary()
-"""What the blocks in each transaction's staging table would add to the sums if all of them were new."""
+@dataclass(slots=True, kw_only=True)
+class _Staging:
+    """What lies in a transaction's staging table: blocks that have readings, their readings and first and last start (epoch s), and what they add to the sums if all are new."""
+
+    added: rollups.Additions
+    blocks: int = 0
+    readings: int = 0
+    first: int = 2**62
+    last: int = -(2**62)
+
+    def note(self, part: Blocks) -> None:
+        """Count a part."""
+        self.blocks += int(np.count_nonzero(part.n_valid))
+        self.readings += part.readings
+        if len(part):
+            self.first, self.last = min(self.first, int(part.block_start.min())), max(self.last, int(part.block_start.max()))
+
+
+_staged: "WeakKeyDictionary[Connection, _Staging]" = WeakKeyDictionary()
+"""The staging of each connection's transaction."""
 
 
 def open_staging(conn: Connection) -> None:
@@ -187,17 +205,11 @@ def open_staging(conn: Connection) -> None:
 
 def stage(conn: Connection, parts: Iterable[Blocks], *, utility_id: UUID, batch_id: int) -> None:
     """Put blocks into the staging table; call `open_staging` first."""
-    added = _staged.setdefault(conn, rollups.Additions(utility_id=utility_id))
+    staging = _staged.setdefault(conn, _Staging(added=rollups.Additions(utility_id=utility_id)))
     for part in parts:
-        added.add_blocks(conn, part)
+        staging.note(part)
+        staging.added.add_blocks(conn, part)
         copy_blocks(conn, [part], utility_id=utility_id, batch_id=batch_id, table=sql.Identifier("pg_temp", "staged_blocks"))
-
-
-def staged_bounds(conn: Connection) -> tuple[int, datetime, datetime] | None:
-    """How many blocks are staged, and the first and last start; None where there are none."""
-    row = conn.execute(_sql.staged_bounds).fetchone()
-    assert row is not None  # an aggregate always answers
-    return row if row[0] else None
 
 
 def merge_staged(conn: Connection, *, utility_id: UUID, batch_id: int) -> Stored:
@@ -205,21 +217,22 @@ def merge_staged(conn: Connection, *, utility_id: UUID, batch_id: int) -> Stored
 
     All inserts come first, in the order of the key, then all changes in the order of the key: two importers wait for each other, but never in a circle.
     """
-    stored, added = Stored(), _staged.pop(conn, None) or rollups.Additions(utility_id=utility_id)
-    bounds = staged_bounds(conn)
-    if bounds:
-        count, first, last = bounds
+    stored, staging = Stored(), _staged.pop(conn, None)
+    if staging and staging.blocks:
+        first, last = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=at) for at in (staging.first, staging.last))
+        added = staging.added
         operations.note_span(conn, batch_id=batch_id, first=first, last=last + timedelta(days=1))
         conn.execute(_sql.allow_sorting)
         conn.execute(_sql.analyze_staging)
         closing.thaw_staged(conn, first, last)
-        row = conn.execute(_sql.insert_staged, {"first": first, "last": last}).fetchone()
-        assert row is not None  # an aggregate always answers
-        stored.blocks_new, stored.new = row
-        if stored.blocks_new < count:
+        stored.blocks_new, stored.new = conn.execute(_sql.insert_staged, {"first": first, "last": last}).rowcount, staging.readings
+        if stored.blocks_new < staging.blocks:
             added.empty()
+            stored.new = 0
             if stored.blocks_new:
-                added.add_packed(conn, rollups.inserted_blocks(conn, batch_id=batch_id, first=first, last=last))
+                for packed in rollups.inserted_blocks(conn, batch_id=batch_id, first=first, last=last):
+                    stored.new += int(packed.records["n_valid"].sum(dtype=np.int64))
+                    added.add_packed(conn, [packed])
             conn.execute(_sql.create_replacements)
             for differing in _differing(conn, first=first, last=last):
                 _replace(conn, differing, stored, added, utility_id=utility_id, batch_id=batch_id, bounds=(first, last))
@@ -231,9 +244,9 @@ def merge_staged(conn: Connection, *, utility_id: UUID, batch_id: int) -> Stored
 
 def _differing(conn: Connection, *, first: datetime, last: datetime) -> Iterator[list[tuple]]:
     """Slices of stored blocks beside the staged ones that differ, locked."""
-    after: tuple[int, datetime, int] = (-(2**63), datetime.min.replace(tzinfo=UTC), 0)
+    after: tuple[int, datetime, str] = (-(2**63), datetime.min.replace(tzinfo=UTC), "(0,0)")
     while True:
-        asked = {"first": first, "last": last, "after_channel": after[0], "after_start": after[1], "after_seq": after[2], "limit": _SLICE}
+        asked = {"first": first, "last": last, "after_channel": after[0], "after_start": after[1], "after_place": after[2], "limit": _SLICE}
         with conn.cursor(binary=True) as cursor:
             rows = cursor.execute(_sql.lock_differing, asked).fetchall()
         if rows:

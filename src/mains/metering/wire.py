@@ -26,7 +26,7 @@ _EPOCH_2000 = 946_684_800
 _CHUNK = 4096
 
 
-def to_copy_binary(blocks: Blocks, *, utility_id: UUID, batch_id: int, chunk: int = _CHUNK) -> Iterator[bytes]:
+def to_copy_binary(blocks: Blocks, *, utility_id: UUID, batch_id: int, chunk: int = _CHUNK) -> Iterator[memoryview]:
     """The rows of `COLUMNS`, without the stream's header and trailer, some `chunk` rows a piece; blocks of one size are written together."""
     for at in range(0, len(blocks), chunk):
         rows = slice(at, at + chunk)
@@ -41,7 +41,7 @@ def to_copy_binary(blocks: Blocks, *, utility_id: UUID, batch_id: int, chunk: in
                     yield _rows(blocks.where(picked), utility_id=utility_id, batch_id=batch_id, width=4 if wide else 2, mixed=mixed)
 
 
-def _rows(blocks: Blocks, *, utility_id: UUID, batch_id: int, width: int, mixed: bool) -> bytes:
+def _rows(blocks: Blocks, *, utility_id: UUID, batch_id: int, width: int, mixed: bool) -> memoryview:
     """Rows of equal size as one piece of the stream."""
     n, slots = blocks.values.shape
     lengths = {"channel_id": 8, "block_start": 8, "total": 8, "utility_id": 16, "peak": 4, "batch_id": 4, "interval_s": 4}
@@ -65,7 +65,7 @@ def _rows(blocks: Blocks, *, utility_id: UUID, batch_id: int, width: int, mixed:
         row["vals"][blocks.values == MISSING] = MISSING_16
     if mixed:
         row["qual"] = blocks.qual
-    return row.tobytes()
+    return memoryview(row.view(np.uint8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
