@@ -66,9 +66,10 @@ LIMIT %(limit)s
 FOR UPDATE OF b;
 
 -- name: replace_blocks
--- Merged blocks take the place of stored ones; the trigger keeps what they replace.
+-- Merged blocks take the place of stored ones as their next versions; a trigger keeps what they replace.
 UPDATE metering.interval_blocks b
-SET total = r.total, peak = r.peak, batch_id = r.batch_id, n_valid = r.n_valid, quality = r.quality, width = r.width, vals = r.vals, qual = r.qual
+SET total = r.total, peak = r.peak, batch_id = r.batch_id, n_valid = r.n_valid, quality = r.quality, width = r.width, vals = r.vals, qual = r.qual,
+    version = b.version + ((b.vals, b.qual, b.quality, b.width, b.interval_s) IS DISTINCT FROM (r.vals, r.qual, r.quality, r.width, r.interval_s))::integer
 FROM pg_temp.replacing_blocks r
 WHERE b.channel_id = r.channel_id AND b.block_start = r.block_start AND b.block_start >= %(first)s AND b.block_start <= %(last)s;
 

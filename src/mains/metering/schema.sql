@@ -207,18 +207,29 @@ COMMENT ON COLUMN metering.interval_block_history.reason IS 'Why, where somebody
 SELECT identity.protect('metering.interval_block_history', staff => 'S', auditor => true, audited => false, append_only => true);
 CREATE POLICY written_by_triggers ON metering.interval_block_history FOR INSERT TO mains_owner WITH CHECK (true);
 
-CREATE FUNCTION metering.keep_old_block() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+CREATE FUNCTION metering.number_new_block() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
-    INSERT INTO metering.interval_block_history (channel_id, block_start, version, utility_id, total, peak, batch_id, interval_s, utc_offset_min, n_valid, quality, width, vals, qual, replaced_by, actor, reason)
-    VALUES (OLD.channel_id, OLD.block_start, OLD.version, OLD.utility_id, OLD.total, OLD.peak, OLD.batch_id, OLD.interval_s, OLD.utc_offset_min, OLD.n_valid, OLD.quality, OLD.width, OLD.vals, OLD.qual,
-            NEW.batch_id, coalesce(nullif(current_setting('app.actor', true), ''), session_user), nullif(current_setting('app.reason', true), ''));
     NEW.version := OLD.version + 1;
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION metering.keep_old_block() IS 'Keeps the version of a block that is being replaced, with who and why, and numbers the new one';
-CREATE TRIGGER keep_old_block BEFORE UPDATE ON metering.interval_blocks FOR EACH ROW
-    WHEN ((OLD.vals, OLD.qual, OLD.quality, OLD.width, OLD.interval_s) IS DISTINCT FROM (NEW.vals, NEW.qual, NEW.quality, NEW.width, NEW.interval_s)) EXECUTE FUNCTION metering.keep_old_block();
+COMMENT ON FUNCTION metering.number_new_block() IS 'Numbers the new version of a block, where the statement that changes it did not';
+CREATE TRIGGER number_new_block BEFORE UPDATE ON metering.interval_blocks FOR EACH ROW
+    WHEN ((OLD.vals, OLD.qual, OLD.quality, OLD.width, OLD.interval_s) IS DISTINCT FROM (NEW.vals, NEW.qual, NEW.quality, NEW.width, NEW.interval_s) AND NEW.version <> OLD.version + 1)
+    EXECUTE FUNCTION metering.number_new_block();
+
+CREATE FUNCTION metering.keep_old_blocks() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    INSERT INTO metering.interval_block_history (channel_id, block_start, version, utility_id, total, peak, batch_id, interval_s, utc_offset_min, n_valid, quality, width, vals, qual, replaced_by, actor, reason)
+    SELECT o.channel_id, o.block_start, o.version, o.utility_id, o.total, o.peak, o.batch_id, o.interval_s, o.utc_offset_min, o.n_valid, o.quality, o.width, o.vals, o.qual,
+           n.batch_id, coalesce(nullif(current_setting('app.actor', true), ''), session_user), nullif(current_setting('app.reason', true), '')
+    FROM old_rows o JOIN new_rows n ON n.channel_id = o.channel_id AND n.block_start = o.block_start
+    WHERE (o.vals, o.qual, o.quality, o.width, o.interval_s) IS DISTINCT FROM (n.vals, n.qual, n.quality, n.width, n.interval_s);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION metering.keep_old_blocks() IS 'Keeps the versions of blocks that a statement replaced, with who and why';
+CREATE TRIGGER keep_old_blocks AFTER UPDATE ON metering.interval_blocks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION metering.keep_old_blocks();
 
 CREATE FUNCTION metering.ensure_partitions(from_at timestamptz, to_at timestamptz) RETURNS integer LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
     SELECT base.make_months('metering.interval_blocks', from_at, to_at)
