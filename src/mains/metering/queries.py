@@ -51,7 +51,10 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One delivery; counts are of readings; `finished_at` None where it was interrupted and nothing of it is stored."""
+    """One delivery; counts are of readings; `finished_at` None where it was interrupted and nothing of it is stored; `validated_at` None where no rule has judged it yet.
+
+    Its intervals lie in days of [readings_from_at, readings_to_at); None where it had none.
+    """
 
     batch_id: int
     source: str
@@ -66,6 +69,9 @@ class Batch:
     readings_new: int
     readings_changed: int
     raw_sum: Decimal
+    readings_from_at: datetime | None = None
+    readings_to_at: datetime | None = None
+    validated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,7 +146,7 @@ WHERE r.is_current;
 -- name: batches_page
 -- Deliveries, newest first, before one.
 SELECT batch_id, source, format, encode(sha256, 'hex') AS sha256, received_at, finished_at, actor, readings_found, readings_accepted, readings_quarantined, readings_new,
-       readings_changed, raw_sum
+       readings_changed, raw_sum, readings_from_at, readings_to_at, validated_at
 FROM metering.ingest_batches
 WHERE %(before)s::integer IS NULL OR batch_id < %(before)s
 ORDER BY batch_id DESC

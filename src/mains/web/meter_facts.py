@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from psycopg import Connection
 
@@ -64,17 +65,13 @@ def meters_page(conn: Connection, *, f: Formats) -> MetersPage:
 
 
 def arrivals(conn: Connection, *, f: Formats) -> tuple[ArrivalDay, ...]:
-    """The last `DAYS` local days up to the newest of which anything was read, oldest first; none where nothing ever was."""
-    batch = next((each for each in queries.batches_page(conn, limit=200) if each.readings_new), None)
-    if batch is None:
+    """The last `DAYS` local days that deliveries have gone to the end of, oldest first; none where nothing was ever delivered."""
+    ends = [each.readings_to_at for each in queries.batches_page(conn, limit=200) if each.readings_to_at is not None]
+    if not ends:
         return ()
-    last = f.today
-    first = last - timedelta(days=DAYS * 3)
-    read = {each.day: each for each in meter_queries.readings_by_day(conn, first=first, last=last, timezone=f.timezone)}
-    if not read:
-        return ()
-    newest = max(read)
+    newest = min(max(ends), f.at).astimezone(ZoneInfo(f.timezone)).date() - timedelta(days=1)
     shown = [newest - timedelta(days=n) for n in range(DAYS - 1, -1, -1)]
+    read = {each.day: each for each in meter_queries.readings_by_day(conn, first=shown[0], last=newest + timedelta(days=1), timezone=f.timezone)}
     due = due_by_day(meter_queries.spans_due(conn, first=shown[0], last=newest + timedelta(days=1), timezone=f.timezone), shown, timezone=f.timezone)
     return tuple(
         ArrivalDay(day=day, due=due[day], read=read[day].readings if day in read else 0, estimated=read[day].estimated if day in read else 0) for day in shown
@@ -103,20 +100,21 @@ def lateness(conn: Connection, *, f: Formats) -> tuple[Lateness, ...]:
 
 
 def _tiles(days: Sequence[ArrivalDay], exceptions: int, waits: int, pushed: int, *, f: Formats) -> tuple[Tile, ...]:
-    whole = [each for each in days[:-1] if each.due] or list(days)
+    whole = [each for each in days if each.due]
     tiles = []
     if whole:
         last = whole[-1]
         share = Decimal(min(last.read, last.due)) / last.due if last.due else Decimal(1)
         tiles.append(
             Tile(
-                label=f"Arrived of {f.near(last.day)}", value=percent(share), note=f"{number(last.read)} of {number(last.due)} readings that were due",
+                label=f"Arrived of {f.near(last.day)}", value=percent(share, digits=1), note=f"{number(last.read)} of {number(last.due)} readings that were due",
                 tone="good" if share >= Decimal("0.995") else "live" if share >= Decimal("0.98") else "alarm", trend=tuple(float(each.read) for each in whole),
             )
         )  # fmt: skip
         read = sum(each.read for each in whole)
         estimated = sum(each.estimated for each in whole)
-        tiles.append(Tile(label="Put in, not measured", value=percent(Decimal(estimated) / read if read else Decimal(0)), note=f"of {count(read)} readings of {len(whole)} days"))
+        put_in = percent(Decimal(estimated) / read if read else Decimal(0), digits=2)
+        tiles.append(Tile(label="Put in, not measured", value=put_in, note=f"of {count(read)} readings of {len(whole)} days"))
     tiles.append(Tile(label="Exceptions", value=count(exceptions), note="readings that a rule questions", tone="live" if exceptions else "good", href="/meters/exceptions"))
     note = f"{number(pushed)}{' or more' if pushed > 100_000 else ''} pushed readings wait to be stored" if pushed else "none waits in the inbox"
     tiles.append(Tile(label="Not validated", value=count(waits), note=f"deliveries; {note}", tone="live" if waits else "good"))
@@ -127,7 +125,7 @@ def silent_page(conn: Connection, *, day: date | None, f: Formats) -> SilentPage
     """Meters of which nothing was read on a local day; the last whole day of which anything was read where none is named."""
     if day is None:
         shown = arrivals(conn, f=f)
-        day = shown[-2].day if len(shown) > 1 else f.today - timedelta(days=1)
+        day = shown[-1].day if shown else f.today - timedelta(days=1)
     begin, end = (local_midnight(each, f.timezone) for each in (day, day + timedelta(days=1)))
     found = meter_queries.silent_meters(conn, from_at=begin, to_at=end, limit=MOST_SILENT + 1)
     meters = tuple(

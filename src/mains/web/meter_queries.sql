@@ -26,7 +26,7 @@ GROUP BY late.class ORDER BY late.class;
 -- name: waiting
 -- Deliveries that are stored and not validated, and readings that were pushed and wait to be put into blocks.
 SELECT (SELECT count(*) FROM metering.ingest_batches WHERE validated_at IS NULL AND finished_at IS NOT NULL AND readings_new + readings_changed > 0)::integer AS deliveries,
-       (SELECT count(*) FROM (SELECT 1 FROM metering.reading_inbox LIMIT 100001) AS some)::integer AS pushed;
+       (SELECT count(*) FROM (SELECT 1 FROM metering.reading_inbox LIMIT 100001) AS counted)::integer AS pushed;
 
 -- name: silent_meters
 -- Channels with intervals that hung somewhere all of a local day and have no block of it, with where, whose, and what was read last.
