@@ -4,17 +4,19 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import meter_fixtures
 import page_fixtures as fx
 from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
 
 from mains.web import views
+from mains.web.meter_pages import router as meter_router
 from mains.web.pages import router
 from mains.web.render import STATIC, error_page, sign_in_page
 from mains.web.security import add_security_headers
 
 
-class FixtureReads:
+class FixtureReads(meter_fixtures.MeterReads):
     """What the pages may ask, answered from fixtures."""
 
     def frame(self):
@@ -49,6 +51,7 @@ def make_app():
     app = FastAPI(openapi_url=None)
     app.state.reads = lambda request: FixtureReads()
     app.include_router(router)
+    app.include_router(meter_router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.middleware("http")(add_security_headers)
 

@@ -34,6 +34,10 @@ PAGES = [
     "/search?q=okafor",
     "/search?q=nobody",
     "/sign-in",
+    "/meters",
+    "/meters/exceptions",
+    "/meters/exceptions/1",
+    "/meters/silent",
     f"{CUSTOMER}/usage/{fx.ELECTRIC}?month=2026-10",
     f"{CUSTOMER}/usage/{fx.ELECTRIC}?day=2026-10-13",
 ]
