@@ -4,9 +4,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from meterfiles import csv_long, csv_wide, exact
 from reading import codes, read, read_one
 
+from mains.metering.exporting import csv_layout
 from mains.metering.formats import csv_long as long_layout
 from mains.metering.formats.source import blocks
 from mains.metering.model import MISSING, Quality
@@ -190,3 +193,26 @@ def test_parts_of_a_long_file_hold_what_the_file_holds(monkeypatch):
 
     assert len(parts) > 10
     assert [line for part in parts for line in part.channels[0].lines.tolist()] == whole.channels[0].lines.tolist() == list(range(2, 2002))
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]) | st.sampled_from('", "'), min_size=1, max_size=8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(NAMES, NAMES), min_size=1, max_size=4, unique=True))
+def test_any_name_that_we_write_is_read_back(names):
+    rows = [(csv_layout.cell(meter), csv_layout.cell(register), "2026-01-05T00:00-06:00", "1.5", "Wh", "actual", 15, "electric", "delivered") for meter, register in names]
+    (part,) = read(csv_long(rows, columns=",".join(csv_layout.COLUMNS)))
+
+    assert sorted((channel.key.meter, channel.key.register) for channel in part.channels) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("cell", "meant"),
+    [('"5"" pipe"', '5" pipe'), ('""""', '"'), ('"a"",""b"', 'a","b'), ('5" pipe', '5" pipe'), ('a""b', 'a""b'), (' "M 1" ', "M 1"), ('"""M"""', '"M"')],
+)
+def test_quotes_in_names(cell, meant):
+    (channel,) = read_one(f"meter,register,start,value,unit,interval_minutes\n{cell},1,2026-01-05T00:00Z,1,kWh,15\n".encode()).channels
+    assert channel.key.meter == meant
+    wide = csv_wide([((cell, "1", "2026-01-05", "kWh", 60), ["1"] * 24)], minutes=60)
+    assert [each.key.meter for each in read_one(wide, timezone="UTC").channels] == [meant]

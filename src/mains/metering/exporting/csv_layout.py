@@ -58,14 +58,14 @@ def _lines(span: Span, zone: ZoneInfo) -> str:
     channel = span.stretch.channel
     distinct, where = np.unique(span.values, return_inverse=True)
     texts = np.array([format((raw * channel.step).normalize(), "f") for raw in distinct.tolist()], dtype=object)[where].tolist()
-    head = f"{_cell(channel.meter_number)},{_cell(channel.register)},"
+    head = f"{cell(channel.meter_number)},{cell(channel.register)},"
     behind = f"{span.interval_s // 60},{channel.commodity},{channel.flow}\n"
     tails = {quality: f",{channel.unit},{QUALITY_NAMES[Quality(quality)]},{behind}" for quality in np.unique(span.quality).tolist()}
     rows = zip(local_times(span.starts, zone), texts, span.quality.tolist(), strict=True)
     return "".join([f"{head}{start},{value}{tails[quality]}" for start, value, quality in rows])
 
 
-def _cell(text: str) -> str:
-    """A field, quoted where it has to be."""
-    return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\r\n') else text
+def cell(text: str) -> str:
+    """A field, quoted where it has to be: import trims what is not."""
+    return '"' + text.replace('"', '""') + '"' if text != text.strip() or any(sign in text for sign in ',"\r\n') else text
 

@@ -204,7 +204,16 @@ def interning(lines: int, width: int) -> tuple[Any, Any]:
 
 def names_of(data: bytes, firsts: np.ndarray, count: int) -> list[tuple[bytes, ...]]:
     """The keys of a block in the order of their numbers."""
-    return [tuple(data[a:b] for a, b in spans) for spans in firsts[:count].tolist()]
+    return [tuple(_unquoted(data[a:b]) for a, b in spans) for spans in firsts[:count].tolist()]
+
+
+def _unquoted(cell: bytes) -> bytes:
+    """A cell of a key as it is meant: one that kept its quotes has each of those inside doubled.
+
+    >>> _unquoted(b'"5"" pipe"')
+    b'5" pipe'
+    """
+    return cell[1:-1].replace(b'""', b'"') if len(cell) >= 2 and cell[:1] == cell[-1:] == b'"' else cell
 
 
 def qualities_of(data: bytes, firsts: np.ndarray, count: int) -> np.ndarray:

@@ -147,12 +147,12 @@ def iso_time(buf, a, b):
 
 @njit(cache=True, nogil=True)
 def field_end(buf, a, b):
-    """Where the field that begins at `a` ends: at its comma or at `b`; commas in double quotes do not count."""
+    """Where the field that begins at `a` ends: at its comma or at `b`; commas in double quotes do not count, two double quotes are one sign."""
     if a < b and buf[a] == 34:
         i = a + 1
-        while i < b and buf[i] != 34:
-            i += 1
-        a = i
+        while i < b and (buf[i] != 34 or (i + 1 < b and buf[i + 1] == 34)):
+            i += 2 if buf[i] == 34 else 1
+        a = min(i, b)
     while a < b and buf[a] != 44:
         a += 1
     return a
