@@ -23,6 +23,8 @@ Severity = Literal["info", "warning", "failure"]
 Status = Literal["open", "re_read", "accepted", "estimated", "edited", "resolved"]
 Verb = Literal["accept", "estimate", "re_read"]
 Why = Annotated[str, Field(min_length=1, max_length=500)]
+Key = Annotated[int, Field(ge=1, lt=2**63)]
+BatchKey = Annotated[int, Field(ge=1, lt=2**31)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +41,12 @@ class BulkDecision:
 
     action: Verb
     reason: Why
-    ids: Annotated[list[int], Field(max_length=10_000)] | None = None
+    ids: Annotated[list[Key], Field(max_length=10_000)] | None = None
     rule_name: Annotated[str, Field(max_length=60)] | None = None
     severity: Severity | None = None
-    channel_id: int | None = None
+    channel_id: Key | None = None
     meter_number: Annotated[str, Field(max_length=100)] | None = None
-    batch_id: int | None = None
+    batch_id: BatchKey | None = None
     zone_code: Annotated[str, Field(max_length=60)] | None = None
     from_at: datetime | None = None
     to_at: datetime | None = None
@@ -65,11 +67,11 @@ class Outcome:
 class NewEdit:
     """Values to put in place of a channel's readings from an instant on: raw, one an interval, null where the reading stays."""
 
-    channel_id: int
+    channel_id: Key
     from_at: datetime
     values: Annotated[list[int | None], Field(min_length=1, max_length=6000)]
     reason: Why
-    vee_exception_id: int | None = None
+    vee_exception_id: Key | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,7 @@ class EditDecision:
 class RunAsked:
     """Which deliveries to judge, also where they were judged before; all that wait where none is named."""
 
-    batches: Annotated[list[int], Field(max_length=1000)] | None = None
+    batches: Annotated[list[BatchKey], Field(max_length=1000)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,6 +140,8 @@ def _checked(channel: Channel, from_at: datetime, values: Sequence[int | None]) 
     """The interval length of the channel, s, where the values can be laid on it."""
     if channel.interval_s is None:
         raise UnableToEditReadings(f"channel {channel.channel_id} is a register", cure="deliver the read that is right: mains readings import")
+    if not 1990 <= from_at.year <= 2200:
+        raise UnableToEditReadings(f"there are no readings of the year {from_at.year}", cure="give an instant between 1990 and 2200")
     if from_at.tzinfo is None or (from_at.timestamp() + channel.utc_offset_min * 60) % channel.interval_s:
         raise UnableToEditReadings(f"{from_at.isoformat()} is no start of an interval of {channel.interval_s} s", cure="begin at an interval's start, with the offset")
     most = LONGEST * DAY // channel.interval_s
