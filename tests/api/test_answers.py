@@ -173,7 +173,7 @@ def test_the_kinds_of_problems_are_pages_and_no_two_have_one_name(stranger):
     slugs = [kind.slug for kind in problems.kinds()]
 
     assert len(slugs) == len(set(slugs))
-    assert {kind.status for kind in problems.kinds()} <= {400, 401, 403, 404, 405, 409, 410, 413, 422, 429, 500, 501, 503}
+    assert {kind.status for kind in problems.kinds()} <= {400, 401, 403, 404, 405, 409, 410, 413, 422, 429, 500, 501, 502, 503}
     assert all(kind.title for kind in problems.kinds())
     for slug in ("not-found", "unable-to-sign-in", "sign-in-needed"):
         assert f"/problems/{slug}" in stranger.get(f"/problems/{slug}").text

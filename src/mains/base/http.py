@@ -339,6 +339,7 @@ _REFUSALS = {
     413: "The request is too large",
     415: "The form of the body is not taken here",
     422: "The request is not understood",
+    429: "Too much of this waits already; Retry-After says when to come again",
     500: "Unexpected",
     503: "The database does not answer",
 }
@@ -356,8 +357,9 @@ def describe_problems(document: dict[str, Any]) -> dict[str, Any]:
     content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     components["responses"] = {f"Problem{status}": {"description": said, "content": content} for status, said in _REFUSALS.items()}
     for path, operations in document["paths"].items():
-        for operation in operations.values():
-            statuses = {*_ALWAYS, *((404,) if "{" in path else ()), *(_WITH_BODY if "requestBody" in operation else ())}
+        for method, operation in operations.items():
+            statuses = {*_ALWAYS, *((404,) if "{" in path else ()), *(_WITH_BODY if "requestBody" in operation else ()), *((409,) if method != "get" else ())}
+            statuses |= {int(status) for status in operation["responses"] if status.isdigit()} & _REFUSALS.keys()
             for status in sorted(statuses):
                 operation["responses"][str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
     return json.loads(json.dumps(document))

@@ -245,7 +245,7 @@ def _as_csv(body: bytes) -> bytes:
         if wrong:
             raise RequestNotUnderstood(f"line {number}: {wrong[0][:60]!r} is not a column of readings, or not one value", cure=f"the columns are {', '.join(FIELDS)}")
         writer.writerow("" if row.get(name) is None else row[name] for name in FIELDS)
-    return table.getvalue().encode()
+    return table.getvalue().encode("utf-8", "surrogatepass")  # half a character, as JSON may escape it, refuses its line and no other
 
 
 def _shifted(part: ParsedFile) -> ParsedFile:

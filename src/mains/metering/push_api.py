@@ -39,7 +39,7 @@ async def _put_aside(request: Request) -> AsyncIterator[_Body]:
         yield body
 
 
-@router.post("/readings:push", openapi_extra={"requestBody": _BODY})
+@router.post("/readings:push", openapi_extra={"requestBody": _BODY}, responses={429: {"description": "too many wait"}})
 def push_readings(
     request: Request,
     actor: ActingNow,
