@@ -8,7 +8,7 @@ from mains.metering.vee.rules import BY_NUMBER
 
 
 def in_words(finding: Finding, window: Window) -> str:
-    """One sentence with the numbers, such as "peak of 1.2 kWh is 3.4 × over the third highest of 30 days, limit 1.8 ×"; amounts in kWh or m³, times of the standard clock."""
+    """One sentence with the numbers, such as "peak of 1.2 kWh is 3.4 × over the third highest of 30 days, limit 1.8 ×"; amounts in kWh or m³, times of the local clock."""
     return _SENTENCES[finding.rule](finding, window)
 
 
@@ -23,7 +23,9 @@ def _amount(window: Window, row: int, raw: float) -> str:
 
 
 def _when(window: Window, place: int) -> str:
-    at = datetime.fromtimestamp(window.starts_at(place), tz=UTC) + timedelta(minutes=window.utc_offset_min)
+    """An instant on the local clock where the window knows it, else on the standard one; on a day the clock changes, as it was at that midnight."""
+    shift = 0 if window.local_shift_min is None else int(window.local_shift_min[min(place // window.slots, len(window.local_shift_min) - 1)])
+    at = datetime.fromtimestamp(window.starts_at(place), tz=UTC) + timedelta(minutes=window.utc_offset_min + shift)
     return f"{at:%Y-%m-%d %H:%M}"
 
 

@@ -1,7 +1,7 @@
 """Writing what validation says of readings without changing their values: the one write that lowers a reading's standing, through the history like every other."""
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import numpy as np
@@ -11,6 +11,7 @@ from psycopg import Connection
 from mains.base.sql import Statements
 from mains.metering import operations, store
 from mains.metering.blocks import DAY, Blocks, encode
+from mains.metering.closing import operations as closing
 from mains.metering.load import as_instant
 
 _sql = Statements("mains.metering.vee", "operations.sql")
@@ -29,6 +30,7 @@ def mark(
     if not len(blocks):
         return None
     first, last = as_instant(int(blocks.block_start.min())), as_instant(int(blocks.block_start.max()))
+    closing.ready_to_write(conn, sorted(set(blocks.channel_id.tolist())), first, last + timedelta(days=1))
     asked = {"channels": blocks.channel_id.tolist(), "starts": [as_instant(start) for start in blocks.block_start.tolist()], "first": first, "last": last}
     now = {(channel, start): version for channel, start, version in conn.execute(_sql.lock_days, asked)}
     keys = zip(blocks.channel_id.tolist(), blocks.block_start.tolist(), strict=True)

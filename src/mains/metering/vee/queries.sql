@@ -57,16 +57,25 @@ LEFT JOIN (
 WHERE (%(channels)s::bigint[] IS NULL OR c.channel_id = ANY (%(channels)s)) AND (%(channels)s::bigint[] IS NOT NULL OR c.interval_s IS NOT NULL);
 
 -- name: heads_between
--- Totals, peaks and counts of days without their values, 32 bytes each; days that failed are left out. The last number tells estimates.
-SELECT coalesce(string_agg(int8send(channel_id) || timestamptz_send(block_start) || int8send(total) || int4send(peak) || int2send(n_valid)
-       || int2send((quality IN (2, 3, 4) OR (qual IS NOT NULL AND (position('\x02'::bytea IN qual) > 0 OR position('\x03'::bytea IN qual) > 0)))::integer::smallint), ''), '')
-FROM metering.interval_blocks
-WHERE channel_id = ANY (%(channels)s) AND block_start >= %(from_at)s AND block_start < %(to_at)s AND interval_s = %(interval_s)s AND utc_offset_min = %(utc_offset_min)s
-  AND quality <> 7 AND (qual IS NULL OR position('\x07'::bytea IN qual) = 0);
+-- Totals, peaks and counts of days without their values, 32 bytes each, live and closed; live days that failed are left out. The last number tells estimates, of live days.
+SELECT coalesce(string_agg(int8send(channel_id) || timestamptz_send(block_start) || int8send(total) || int4send(peak) || int2send(n_valid) || int2send(is_estimated), ''), '')
+FROM (
+    SELECT channel_id, block_start, total, peak, n_valid,
+           (quality IN (2, 3, 4) OR (qual IS NOT NULL AND (position('\x02'::bytea IN qual) > 0 OR position('\x03'::bytea IN qual) > 0)))::integer::smallint AS is_estimated
+    FROM metering.interval_blocks
+    WHERE channel_id = ANY (%(channels)s) AND block_start >= %(from_at)s AND block_start < %(to_at)s AND interval_s = %(interval_s)s AND utc_offset_min = %(utc_offset_min)s
+      AND quality <> 7 AND (qual IS NULL OR position('\x07'::bytea IN qual) = 0)
+    UNION ALL
+    SELECT m.channel_id, m.first_day_at + d.i * interval '24 hours', d.total, d.peak, d.n_valid, 0::smallint
+    FROM metering.closed_months m CROSS JOIN LATERAL metering.closed_days(m.day_sums, m.days, m.interval_s) AS d
+    WHERE m.channel_id = ANY (%(channels)s) AND m.first_day_at > %(from_at)s::timestamptz - interval '31 days' AND m.first_day_at < %(to_at)s AND m.interval_s = %(interval_s)s
+      AND m.utc_offset_min = %(utc_offset_min)s AND m.first_day_at + d.i * interval '24 hours' >= %(from_at)s AND m.first_day_at + d.i * interval '24 hours' < %(to_at)s
+) AS heads;
 
 -- name: has_history
 -- Whether any readings lie in a stretch of time: where there is no history nobody needs to look for it.
-SELECT EXISTS (SELECT FROM metering.interval_blocks WHERE block_start >= %(from_at)s AND block_start < %(to_at)s);
+SELECT EXISTS (SELECT FROM metering.interval_blocks WHERE block_start >= %(from_at)s AND block_start < %(to_at)s)
+    OR EXISTS (SELECT FROM metering.closed_months WHERE first_day_at > %(from_at)s::timestamptz - interval '31 days' AND first_day_at < %(to_at)s);
 
 -- name: dial_reads
 -- Current index reads of dials in a stretch of time, in the order of the key.

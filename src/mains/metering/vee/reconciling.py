@@ -53,8 +53,8 @@ class Reconciled:
 def reconcile(found: Sequence[Found], standing: Sequence[Standing], *, is_judged: Callable[[Standing], bool]) -> Reconciled:
     """Hold findings against the work list; `is_judged` says whether an exception's last readings were judged now, so that not finding it again means that it is gone.
 
-    A finding that touches an unsettled exception of its rule is the same one, best of all where their stretches are the same. A finding that lies within a decided one with the same figure was decided; within an edit it was
-    decided whatever its figure is.
+    A finding that touches an unsettled exception of its rule is the same one, best of all where their stretches are the same. A finding that lies within a decided one with
+    the same figure was decided; within an edit it was decided whatever its figure is.
     """
     made = Reconciled()
     by_rule: dict[tuple[int, int], list[Standing]] = {}
