@@ -91,7 +91,7 @@ def furnish(app: FastAPI, office: Office) -> Furnished:
     with database.transaction(actor=office.actor) as conn:
         parts = (lifecycle.ModelChannel(register="1", unit="Wh", interval_s=900), lifecycle.ModelChannel(register="total", unit="kWh", pow10=-1))
         lifecycle.define_model(conn, model_code="T", channels=parts, commodity="electric", dial_digits=6, has_switch=True)
-    client = with_key(app, office.writes)
+    client, later = with_key(app, office.writes), (FIRST + 48 * HOUR).isoformat()
 
     def done(method: str, path: str, **sent: Any) -> Any:
         answer = client.request(method, path, **sent)
@@ -113,11 +113,13 @@ def furnish(app: FastAPI, office: Office) -> Furnished:
     exceptions = done("GET", "/v1/vee/exceptions")["items"]
     assert exceptions
     command = done("POST", f"/v1/meters/{new['M-1']['meter_id']}/commands", json={"command_kind": "disconnect", "reason": "no payment"}, headers={"idempotency-key": "1"})
+    protection = done("POST", f"/v1/customers/{office.customer_ids[1]}/protections", json={"kind": "medical", "evidence": "letter"})
+    moratorium = done("POST", "/v1/moratoria", json={"moratorium_name": "winter", "from_at": later, "reason": "rule of the commission"})
     edit = {"channel_id": channel, "from_at": (FIRST + 5 * HOUR).isoformat(), "values": [1, None, 3], "reason": "seen by eye"}
     edited = done("POST", "/v1/vee/edits", json=edit)
     ids = {
         "meter_id": new["M-1"]["meter_id"], "channel_id": channel, "command_id": command["command_id"], "edit_id": edited["edit_id"],
-        "vee_exception_id": exceptions[0]["vee_exception_id"],
+        "vee_exception_id": exceptions[0]["vee_exception_id"], "protection_id": protection["protection_id"], "moratorium_id": moratorium["moratorium_id"],
     }  # fmt: skip
     return Furnished(ids=ids, bodies=_bodies(channel, edit, installing))
 
@@ -146,6 +148,13 @@ def _bodies(channel: int, edit: dict[str, Any], installing: dict[str, Any]) -> d
         "POST /v1/vee/edits/{edit_id}/decide": {"action": "reject"},
         "POST /v1/vee/runs": {"batches": [1]},
         "PUT /v1/vee/policy": {"from_date": "2026-05-01", "profile": "standard", "has_four_eyes": True, "is_holding_bills": True, "is_estimating": True, "context_days": 14},
+        "POST /v1/customers/{customer_id}/protections": {"kind": "age", "evidence": "passport", "from_at": later, "to_at": "2026-12-01T00:00:00Z"},
+        "POST /v1/protections/{protection_id}/end": step,
+        "POST /v1/moratoria": {
+            "moratorium_name": "heat", "from_at": later, "to_at": "2026-12-01T00:00:00Z", "commodity": "electric", "customer_class": "residential",
+            "service_zone_id": str(uuid4()), **why,
+        },
+        "POST /v1/moratoria/{moratorium_id}/end": step,
         "POST /v1/payments": {"customer_id": str(uuid4()), "amount": "10.00"},
         "POST /v1/keys": {"key_name": "k", "scopes": ["read"]},
         "POST /v1/bills/{bill_id}/cancel": why,

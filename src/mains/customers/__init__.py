@@ -8,4 +8,5 @@ satisfaction_between.
 
 What holds: a service point has one account at a time for each commodity and role; an account has one rate at each instant; the zone that counts is the service point's; a
 survey takes one answer, before it expires, and satisfaction is never taken from anything else.
+Protections of customers and moratoria (protecting.py) say who may not be disconnected, from when to when.
 """

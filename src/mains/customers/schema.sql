@@ -164,7 +164,7 @@ COMMENT ON COLUMN customers.protections.customer_id IS 'The customer';
 COMMENT ON COLUMN customers.protections.protection_kind IS 'life_support, medical, age, hardship, dispute, payment_plan or other';
 COMMENT ON COLUMN customers.protections.protected_period IS 'How long, half-open';
 COMMENT ON COLUMN customers.protections.evidence IS 'What it rests on: certificate, letter, call';
-SELECT identity.protect('customers.protections', customer => 'customer_id = (SELECT identity.current_customer())', auditor => true, personal => '{evidence}');
+SELECT identity.protect('customers.protections', staff => 'SIUD', customer => 'customer_id = (SELECT identity.current_customer())', auditor => true, personal => '{evidence}');
 
 CREATE TABLE customers.moratoria (
     moratorium_id    uuid      PRIMARY KEY DEFAULT base.new_id(),
@@ -185,7 +185,7 @@ COMMENT ON COLUMN customers.moratoria.moratorium_period IS 'How long, half-open'
 COMMENT ON COLUMN customers.moratoria.commodity IS 'Commodity it holds for; NULL for all';
 COMMENT ON COLUMN customers.moratoria.customer_class IS 'Class of customers it holds for; NULL for all';
 COMMENT ON COLUMN customers.moratoria.service_zone_id IS 'Zone it holds for; NULL for all';
-SELECT identity.protect('customers.moratoria', auditor => true, classification => 'internal');
+SELECT identity.protect('customers.moratoria', staff => 'SIUD', auditor => true, classification => 'internal');
 
 -- The tables below customers can name them now -------------------------------------------------------------------------------------------------------------------
 ALTER TABLE customers.service_points ADD FOREIGN KEY (node_id) REFERENCES network.nodes;

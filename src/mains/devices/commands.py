@@ -212,7 +212,7 @@ def _refuse_protected(conn: Connection, meter_id: UUID, meter_number: str, *, at
     if found := protections_of(conn, meter_id, at=at):
         said = "; ".join(_in_words(each) for each in found)
         raise ServiceProtected(
-            f"the service at meter {meter_number} may not be disconnected: {said}", cure="wait until the protection ends, or have the customer's record corrected",
+            f"the service at meter {meter_number} may not be disconnected: {said}", cure="wait until it ends, or end it with a reason: mains customers unprotect",
             protections=[_in_words(each) for each in found],
         )  # fmt: skip
 
