@@ -7,6 +7,7 @@ from dlms_cosem import cosem
 from meter_world import MIDNIGHT, NOW
 from simulated_meter import SimulatedMeter
 
+from mains.cli import main
 from mains.integrations.headends import pulling
 from mains.integrations.headends.dlms import LOAD_PROFILE, Address, MeterNotRead, Question, instant, read_all, read_meter
 from mains.metering import inbox
@@ -119,3 +120,17 @@ def test_the_deviation_is_from_local_time_to_utc(deviation):
     raw = bytes.fromhex("07ea0301ff060000ff") + deviation.to_bytes(2, "big", signed=True) + b"\x00"
     minutes = 0 if deviation == -0x8000 else deviation
     assert instant(raw, fallback=UTC) == datetime(2026, 3, 1, 6, tzinfo=UTC) + timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("hdlc: true", "HDLC frames (hdlc) are not spoken yet"), ("physical: 17", "HDLC frames (physical) are not spoken yet"),
+        ("key_env: K", "HLS with keys (key_env) are not spoken yet"), ("colour: blue", "'colour' says nothing of a meter"), ("port: 70000", "an address of meter D-1 is no number"),
+    ],
+)  # fmt: skip
+def test_what_is_not_spoken_is_refused_by_name(tmp_path, capsys, said, why):
+    listed = tmp_path / "meters.yaml"
+    listed.write_text(f"- {{meter: D-1, host: 127.0.0.1, {said}}}\n")
+    assert main(["headends", "dlms", "--meters", str(listed), "--obis", "1-0:1.8.0"]) == 1
+    assert why in capsys.readouterr().err

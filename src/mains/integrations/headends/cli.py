@@ -92,10 +92,9 @@ def dlms(
     host: Annotated[str | None, typer.Option(help="Address of one meter.")] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = 4059,
     meter: Annotated[str | None, typer.Option(help="Number of the meter at that address.")] = None,
-    meters: Annotated[Path | None, typer.Option(help="YAML list of meters: meter, host, port, client, server, hdlc, password_env, key_env, authentication_key_env.")] = None,
+    meters: Annotated[Path | None, typer.Option(help="YAML list of meters: meter, host, port, client, server, password_env.")] = None,
     client: Annotated[int, typer.Option(min=0, max=65535, help="Client address; 16 is the public client.")] = 16,
     server: Annotated[int, typer.Option(min=0, max=65535, help="Logical device; 1 is the management device.")] = 1,
-    hdlc: Annotated[bool, typer.Option("--hdlc", help="HDLC frames instead of the TCP wrapper.")] = False,
     password_env: Annotated[str | None, typer.Option(help="Environment variable that holds the password.")] = None,
     obis: Annotated[list[str] | None, typer.Option(help="Register to read, such as 1-0:1.8.0.")] = None,
     profile: Annotated[str | None, typer.Option(help="Load profile to read, such as 1-0:99.1.0.")] = None,
@@ -112,7 +111,7 @@ def dlms(
     from mains.integrations.headends.pulling import pull
 
     configure_log(settings().log_level)
-    common = {"client": client, "server": server, "hdlc": hdlc, "password_env": password_env, "port": port}
+    common = {"client": client, "server": server, "password_env": password_env, "port": port}
     listed: list[dict[str, Any]] = _listed(meters) if meters else [{"meter": meter, "host": host}]
     addresses = [_address(asking.Address, common | each, timeout_s=timeout) for each in listed]
     if not obis and not profile:
@@ -162,26 +161,23 @@ def _listed(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-_KNOWN = {"meter", "host", "port", "client", "server", "physical", "hdlc", "password_env", "key_env", "authentication_key_env", "invocation_counter"}
+_KNOWN = {"meter", "host", "port", "client", "server", "password_env"}
+_NOT_SPOKEN = {"hdlc": "HDLC frames", "physical": "HDLC frames", "key_env": "HLS with keys", "authentication_key_env": "HLS with keys", "invocation_counter": "HLS with keys"}
 
 
 def _address(address: Any, said: dict[str, Any], *, timeout_s: float) -> Any:
-    """A meter and the way to it; secrets come from the environment, keys as hexadecimal."""
+    """A meter and the way to it; the password comes from the environment."""
+    if asked := sorted(said.keys() & _NOT_SPOKEN.keys()):
+        raise HeadEndNotUnderstood(f"{_NOT_SPOKEN[asked[0]]} ({asked[0]}) are not spoken yet", cure="read it through the TCP wrapper, by a client with a password or without")
     if wrong := sorted(said.keys() - _KNOWN):
         raise HeadEndNotUnderstood(f"{wrong[0]!r} says nothing of a meter", cure=f"use {', '.join(sorted(_KNOWN))}")
     if not isinstance(said.get("meter"), str) or not isinstance(said.get("host"), str):
         raise HeadEndNotUnderstood("a meter needs its number, as text, and its host", cure="give --host and --meter, or a file with --meters")
-    secrets = {name: _secret(said[f"{name}_env"]) for name in ("password", "key", "authentication_key") if said.get(f"{name}_env")}
-    for name in ("key", "authentication_key"):
-        if name in secrets:
-            try:
-                secrets[name] = bytes.fromhex(secrets[name].decode())
-            except ValueError:
-                raise HeadEndNotUnderstood(f"{said[f'{name}_env']} holds no hexadecimal key", cure="write the key as 32 hexadecimal digits") from None
-    numbers = {name: said[name] for name in ("port", "client", "server", "physical", "invocation_counter") if said.get(name) is not None}
-    if not all(isinstance(value, int) and 0 <= value < 2**32 for value in numbers.values()):
-        raise HeadEndNotUnderstood(f"an address of meter {said['meter']} is no number", cure="write port, client, server and physical as whole numbers")
-    return address(meter=said["meter"], host=said["host"], is_hdlc=bool(said.get("hdlc")), timeout_s=timeout_s, **numbers, **secrets)
+    password = _secret(said["password_env"]) if said.get("password_env") else None
+    numbers = {name: said[name] for name in ("port", "client", "server") if said.get(name) is not None}
+    if not all(isinstance(value, int) and 0 <= value < 2**16 for value in numbers.values()):
+        raise HeadEndNotUnderstood(f"an address of meter {said['meter']} is no number", cure="write port, client and server as whole numbers below 65536")
+    return address(meter=said["meter"], host=said["host"], timeout_s=timeout_s, password=password, **numbers)
 
 
 def _secret(name: object) -> bytes:

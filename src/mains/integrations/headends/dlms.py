@@ -14,12 +14,11 @@ from typing import Any
 import structlog
 from dlms_cosem import cosem, enumerations, utils
 from dlms_cosem import exceptions as lib
-from dlms_cosem.client import DataResultError, DlmsClient, HLSError
+from dlms_cosem.client import DataResultError, DlmsClient
 from dlms_cosem.cosem import selective_access
 from dlms_cosem.cosem.capture_object import CaptureObject
-from dlms_cosem.io import HdlcTransport
 from dlms_cosem.protocol import xdlms
-from dlms_cosem.security import HighLevelSecurityGmacAuthentication, LowLevelSecurityAuthentication, NoSecurityAuthentication
+from dlms_cosem.security import LowLevelSecurityAuthentication, NoSecurityAuthentication
 
 from mains.base.problems import Problem
 from mains.integrations.headends import obis
@@ -43,20 +42,15 @@ class MeterNotRead(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """A meter and the way to it: `client` 16 is the public client, `server` 1 the management device. With `key` (and `authentication_key`) it is HLS GMAC, with `password` LLS."""
+    """A meter and the way to it: `client` 16 is the public client, `server` 1 the management device. With `password` it is LLS, else nobody signs in."""
 
     meter: str
     host: str
     port: int = 4059
     client: int = 16
     server: int = 1
-    physical: int | None = None
-    is_hdlc: bool = False
     timeout_s: float = 10.0
     password: bytes | None = field(default=None, repr=False)
-    key: bytes | None = field(default=None, repr=False)
-    authentication_key: bytes | None = field(default=None, repr=False)
-    invocation_counter: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,10 +150,8 @@ class _Silent:
 def _silence() -> None:
     """Take the log from the library."""
     from dlms_cosem import client, connection, io, security, state
-    from dlms_cosem.hdlc import connection as hdlc_connection
-    from dlms_cosem.hdlc import state as hdlc_state
 
-    for module in (client, connection, io, security, state, hdlc_connection, hdlc_state):
+    for module in (client, connection, io, security, state):
         if hasattr(module, "LOG"):
             module.LOG = _Silent()  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -168,25 +160,11 @@ _silence()
 log = structlog.get_logger("mains.headends")
 
 
-def _transport(address: Address) -> Any:
-    wire = Wire(host=address.host, port=address.port, timeout=address.timeout_s)
-    if address.is_hdlc:
-        line: Any = wire  # a socket in the place of a serial line
-        return HdlcTransport(client_logical_address=address.client, server_logical_address=address.server, server_physical_address=address.physical, io=line)
-    return WrapperTransport(client_logical_address=address.client, server_logical_address=address.server, io=wire)
-
-
 def _client(address: Address) -> DlmsClient:
-    if address.key is not None:
-        authentication: Any = HighLevelSecurityGmacAuthentication()
-    elif address.password is not None:
-        authentication = LowLevelSecurityAuthentication(secret=address.password)
-    else:
-        authentication = NoSecurityAuthentication()
-    return DlmsClient(
-        transport=_transport(address), authentication=authentication, encryption_key=address.key, authentication_key=address.authentication_key,
-        client_initial_invocation_counter=address.invocation_counter,
-    )  # fmt: skip
+    wire = Wire(host=address.host, port=address.port, timeout=address.timeout_s)
+    transport: Any = WrapperTransport(client_logical_address=address.client, server_logical_address=address.server, io=wire)
+    authentication: Any = NoSecurityAuthentication() if address.password is None else LowLevelSecurityAuthentication(secret=address.password)
+    return DlmsClient(transport=transport, authentication=authentication)
 
 
 @contextmanager
@@ -208,8 +186,8 @@ _REFUSED = {
     "AUTHENTICATION_FAILURE": ("wrong password or key", "check the password and the client address"),
     "AUTHENTICATION_REQUIRED": ("it wants a password", "give the password of this client address"),
     "AUTHENTICATION_MECHANISM_NAME_REQUIRED": ("it wants a password", "give the password of this client address"),
-    "AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNIZED": ("it does not know this way to sign in", "try a password (LLS) or keys (HLS GMAC)"),
-    "APPLICATION_CONTEXT_NAME_NOT_SUPPORTED": ("it takes no such association", "try with keys, or without"),
+    "AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNIZED": ("it does not know this way to sign in", "try with a password, or without; keys (HLS) are not spoken yet"),
+    "APPLICATION_CONTEXT_NAME_NOT_SUPPORTED": ("it takes no such association", "its client may want keys (HLS), which are not spoken yet: use one with a password"),
     "CALLING_AP_TITLE_NOT_RECOGNIZED": ("it does not know this client", "check the client address"),
 }
 
@@ -230,7 +208,7 @@ class _Session:
             raise
         except NotHeard as error:
             raise self._failed(what, str(error), "check address, port and that the meter is on the line") from error
-        except (DataResultError, HLSError) as error:
+        except DataResultError as error:
             raise self._failed(what, _plain(error), "check the logical name and the rights of this client address") from error
         except lib.DlmsClientException as error:
             said = str(error)

@@ -1,4 +1,4 @@
-"""How bytes get to a meter and back: the TCP wrapper of DLMS/COSEM (IEC 62056-47: version, ports and length before each APDU), and plain bytes for HDLC frames.
+"""How bytes get to a meter and back: the TCP wrapper of DLMS/COSEM (IEC 62056-47: version, ports and length before each APDU).
 
 The transports of dlms-cosem wait for ever on a connection that the meter closed; these end with a reason, and take no longer than they may in all.
 """
@@ -55,15 +55,6 @@ class Wire:
         found = b""
         while len(found) < amount:
             found += self._some(amount - len(found))
-        return found
-
-    def recv_until(self, end: bytes) -> bytes:
-        """Bytes of the answer up to an end that it has."""
-        found = b""
-        while not found.endswith(end):
-            found += self._some(1)
-            if len(found) > 4096:
-                raise NotHeard("an HDLC frame does not end")
         return found
 
     def _some(self, most: int) -> bytes:
