@@ -36,7 +36,7 @@ ROUNDS = 3
 MONTHS = 3
 """Months that two processes load together, so that their start and end weigh little."""
 FIRST = datetime(2024, 1, 1, 6, tzinfo=UTC)
-AT = datetime(2026, 1, 1, tzinfo=UTC)
+AT = datetime(2026, 6, 1, tzinfo=UTC)
 UTILITY = named_uuid("benchmark", "utility")
 
 

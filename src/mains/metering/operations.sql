@@ -42,6 +42,14 @@ ANALYZE pg_temp.staged_blocks (channel_id, block_start, n_valid);
 -- Memory for sorting the staged blocks, and a small sample of them for the planner, for this transaction.
 SELECT set_config('work_mem', '64MB', true), set_config('default_statistics_target', '10', true);
 
+-- name: join_as_sets
+-- How the planner may join, for this transaction: never row by row, whatever it believes about tables that were filled a moment ago.
+SELECT set_config('enable_nestloop', 'off', true);
+
+-- name: join_freely
+-- The planner joins as it likes again.
+SELECT set_config('enable_nestloop', 'on', true);
+
 -- name: insert_staged
 -- Staged blocks for days that have none, in the order of the key so that two importers never wait for each other in a circle; days that have one are left, and of pieces of a day the first goes in.
 INSERT INTO metering.interval_blocks (channel_id, block_start, total, utility_id, peak, batch_id, interval_s, utc_offset_min, n_valid, quality, width, vals, qual)
@@ -71,7 +79,8 @@ UPDATE metering.interval_blocks b
 SET total = r.total, peak = r.peak, batch_id = r.batch_id, n_valid = r.n_valid, quality = r.quality, width = r.width, vals = r.vals, qual = r.qual,
     version = b.version + ((b.vals, b.qual, b.quality, b.width, b.interval_s) IS DISTINCT FROM (r.vals, r.qual, r.quality, r.width, r.interval_s))::integer
 FROM pg_temp.replacing_blocks r
-WHERE b.channel_id = r.channel_id AND b.block_start = r.block_start AND b.block_start >= %(first)s AND b.block_start <= %(last)s;
+WHERE b.channel_id = r.channel_id AND b.block_start = r.block_start AND b.block_start >= %(first)s AND b.block_start <= %(last)s
+  AND (%(channels)s::bigint[] IS NULL OR b.channel_id = ANY (%(channels)s));
 
 -- name: empty_replacements
 -- Makes room for the next slice.

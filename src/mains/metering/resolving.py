@@ -27,6 +27,7 @@ from mains.metering.model import MISSING, ChannelKey, IndexRead, ParsedBlocks, P
 from mains.metering.queries import Channel
 from mains.metering.registers import NewRead
 from mains.metering.resolving_blocks import Resolved, resolve, unhung_message
+from mains.metering.whole_days import together
 
 SELF_DESCRIBING = ("espi", "nem12", "nem13", "cim", "rsm012", "p1", "sml", "mscons")
 """Formats that say commodity, unit, flow and interval themselves, so that a meter can be registered from them."""
@@ -111,8 +112,8 @@ class Resolver:
 
     def _without_whole_days(self, part: ParsedFile, out: Prepared) -> ParsedFile:
         """The part with its blocks taken: those that fit go straight to what may be stored, the others come back as readings of channels."""
-        others: list[ParsedChannel] = []
-        for parsed in part.blocks:
+        days, others = together(part.channels)
+        for parsed in (*part.blocks, *days):
             resolved = self._resolved(parsed)
             unknown = [each for each in resolved.others if _is_good_name(each.key)] if self.registers else []
             if unknown:
@@ -129,7 +130,7 @@ class Resolver:
                 out.blocks.append(fitted.blocks)
                 out.accepted += fitted.blocks.values.size
             others += resolved.others
-        return replace(part, channels=[*part.channels, *others], blocks=[]) if part.blocks else part
+        return replace(part, channels=others, blocks=[])
 
     def _resolved(self, parsed: ParsedBlocks) -> Resolved:
         return resolve(self.conn, parsed, at=self.at, oldest=OLDEST, future_tolerance=self.future_tolerance)

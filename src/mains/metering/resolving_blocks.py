@@ -25,6 +25,8 @@ _sql = Statements("mains.metering", "resolving_blocks.sql")
 _KEY = np.dtype([("place", ">i4"), ("channel_id", ">i8"), ("hung", ">i2")])
 _HUNG_NEVER, _HUNG_SOMETIMES = 0, 1
 _WIDEST = 2**31 - 1
+_MANY = 500
+"""Keys from which they are joined as sets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,8 +62,14 @@ def resolve(conn: Connection, parsed: ParsedBlocks, *, at: datetime, oldest: tim
     rest = np.ones(len(parsed.which), dtype=bool)
     timely = (parsed.block_start >= (at - oldest).timestamp()) & (parsed.block_start + DAY <= (at + future_tolerance).timestamp())
     asked = {"meters": parsed.meters, "registers": parsed.registers, "from_at": as_instant(first), "to_at": as_instant(last + DAY)}
+    is_many = len(parsed.meters) >= _MANY
     with conn.cursor(binary=True) as cursor:
-        for commodity, quantity, flow, unit, pow10, multiplier, interval_s, offset, packed in cursor.execute(_sql.channels_of_keys, asked).fetchall():
+        if is_many:
+            cursor.execute(_sql.join_many, {"nestloop": "off"})
+        rows = cursor.execute(_sql.channels_of_keys, asked).fetchall()
+        if is_many:
+            cursor.execute(_sql.join_many, {"nestloop": "on"})
+        for commodity, quantity, flow, unit, pow10, multiplier, interval_s, offset, packed in rows:
             is_alike = (commodity, flow, interval_s, offset) == (parsed.commodity, parsed.flow, parsed.interval_s, parsed.utc_offset_min)
             scale = _scale(parsed, unit, pow10, multiplier) if is_alike and UNITS[parsed.unit].quantity == quantity else None
             if scale is None:

@@ -29,6 +29,8 @@ from mains.metering.wire import COLUMNS, COPY_HEADER, COPY_TRAILER, to_copy_bina
 
 _sql = Statements("mains.metering", "operations.sql")
 _SLICE = 50_000
+_FEW = 5_000
+"""Channels up to which stored blocks are looked up by channel; of more, the days are read through."""
 
 
 class ReadingsAlreadyThere(Problem):
@@ -234,8 +236,11 @@ def merge_staged(conn: Connection, *, utility_id: UUID, batch_id: int) -> Stored
                     stored.new += int(packed.records["n_valid"].sum(dtype=np.int64))
                     added.add_packed(conn, [packed])
             conn.execute(_sql.create_replacements)
+            if staging.blocks > _FEW:
+                conn.execute(_sql.join_as_sets)
             for differing in _differing(conn, first=first, last=last):
                 _replace(conn, differing, stored, added, utility_id=utility_id, batch_id=batch_id, bounds=(first, last))
+            conn.execute(_sql.join_freely)
             conn.execute(_sql.drop_replacements)
         added.post(conn)
     conn.execute(_sql.drop_staging)
@@ -328,7 +333,7 @@ def _merge_turns(
         quality=quality[chosen],
     )
     copy_blocks(conn, [replacing], utility_id=utility_id, batch_id=batch_id, table=sql.Identifier("pg_temp", "replacing_blocks"))
-    conn.execute(_sql.replace_blocks, {"first": bounds[0], "last": bounds[1]})
+    _put_in_place(conn, channels, first=bounds[0], last=bounds[1])
     conn.execute(_sql.empty_replacements)
 
 
@@ -345,8 +350,17 @@ def replace_stored(conn: Connection, parts: Sequence[Blocks], *, utility_id: UUI
     conn.execute(_sql.create_replacements)
     copy_blocks(conn, parts, utility_id=utility_id, batch_id=batch_id, table=sql.Identifier("pg_temp", "replacing_blocks"))
     rollups.note_replaced(conn, utility_id=utility_id, **bounds)
-    changed = conn.execute(_sql.replace_blocks, bounds).rowcount
+    changed = _put_in_place(conn, np.concatenate([part.channel_id for part in parts]), **bounds)
     conn.execute(_sql.drop_replacements)
+    return changed
+
+
+def _put_in_place(conn: Connection, channels: NDArray[np.int64], *, first: datetime, last: datetime) -> int:
+    """Blocks of `channels` that wait to replace those that start in [first, last] do so; how many."""
+    distinct = np.unique(channels)
+    conn.execute(_sql.join_as_sets)
+    changed = conn.execute(_sql.replace_blocks, {"first": first, "last": last, "channels": distinct.tolist() if len(distinct) <= _FEW else None}).rowcount
+    conn.execute(_sql.join_freely)
     return changed
 
 
