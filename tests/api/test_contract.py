@@ -77,7 +77,7 @@ def draw_requests(app, operation, there, key, *, examples: int) -> None:
 @pytest.mark.parametrize("label", LABELS)
 def test_drawn_requests_get_only_described_answers(app, riverbend, furnished, operations, label):
     with with_key(app, riverbend.writes):
-        draw_requests(app, operations[label], riverbend.ids() | furnished.ids, riverbend.writes, examples=6)
+        draw_requests(app, operations[label], riverbend.ids() | furnished.ids, riverbend.writes, examples=4)
 
 
 @pytest.mark.nightly
@@ -90,8 +90,8 @@ def test_many_drawn_requests_get_only_described_answers(app, riverbend, furnishe
 # Hostile values -----------------------------------------------------------------------------------------------------------------------------------------------------
 
 HOSTILE = [
-    "\x00", "\ud800", "x" * 100_000, 10**30, 2**63, -1, 0, "1e9999", "NaN", "", [], {}, None, True, 1.5,
-    "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "0001-01-01", "9999-12-31", "%",
+    "\x00", "\ud800", "x" * 100_000, 10**30, 2**63, -1, 0, "1e9999", "NaN", "", [], {}, None,
+    "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "9999-12-31",
 ]  # fmt: skip
 
 
