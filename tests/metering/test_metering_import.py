@@ -104,7 +104,7 @@ def test_a_format_that_describes_its_meter_registers_it_as_unassigned_with_a_war
         (channel,) = queries.channels_of_meters(conn, ["NMI0000001"])
     assert row == ("unassigned", "import")
     assert (channel.unit, channel.interval_s, channel.utc_offset_min, channel.kwh_factor) == ("Wh", 1800, 600, Decimal("0.001"))
-    assert reasons(run(database, staff, path)) == {"meter-not-installed": 0}
+    assert reasons(run(database, staff, path, again=True)) == {"meter-not-installed": 0}
     assert run(database, staff, nem12_file(tmp_path, "NMI0000002", {"20260701": [2] * 48}), unknown_meters="quarantine")["quarantined"] == 48
 
 
@@ -377,3 +377,57 @@ def test_a_folder_that_cannot_be_read_stops_before_anything(database, staff, tmp
     monkeypatch.setattr(os, "scandir", closed)
     with pytest.raises(NoSuchFile, match="closed cannot be read: Permission denied"):
         run(database, staff, tmp_path, unknown_meters="register")
+
+
+def test_an_import_begun_again_passes_over_what_is_done(database, staff, tmp_path):
+    paths = [nem12_file(tmp_path, f"NMI000010{n}", {"20260701": [n + 1] * 48}, name=f"NMI000010{n}.csv") for n in range(3)]
+    assert run(database, staff, paths[0])["new"] == 48
+    again = run(database, staff, tmp_path)
+    assert (again["files"], again["found"], again["new"], again["unchanged"]) == (3, 144, 96, 48)
+    assert reasons(again)["imported-before"] == 0
+    assert "imported-before" not in reasons(run(database, staff, tmp_path, again=True))
+    with database.transaction(actor=staff) as conn:
+        assert conn.execute("SELECT count(*) FROM metering.ingest_batches WHERE source LIKE '%NMI0000100%'").fetchone() == (2,)
+
+
+def test_a_file_of_which_something_was_refused_is_read_again(database, staff, tmp_path):
+    path = nem12_file(tmp_path, "NMI0000110", {"20260701": [1] * 48})
+    assert run(database, staff, path, unknown_meters="quarantine")["quarantined"] == 48
+    assert run(database, staff, path)["new"] == 48
+
+
+def test_a_file_read_another_way_is_another_delivery(database, staff, tmp_path):
+    path = nem12_file(tmp_path, "NMI0000111", {"20260701": [1] * 48})
+    run(database, staff, path)
+    assert "imported-before" not in import_files(database, staff, [path], at=NOW, timezone="Australia/Sydney").reasons
+    assert "imported-before" in import_files(database, staff, [path], at=NOW, timezone="Australia/Sydney").reasons
+
+
+def test_several_processes_store_what_one_does(database, staff, tmp_path):
+    for n in range(5):
+        nem12_file(tmp_path, f"NMI000020{n}", {"20260701": [n + 1] * 48, "20260702": [2] * 48}, name=f"{n}.csv")
+    told = []
+    found = run(database, staff, tmp_path, processes=2, progress=lambda *facts: told.append(facts))
+    assert (found["files"], found["found"], found["new"]) == (5, 480, 480)
+    assert [each["file"] for each in found["by_file"]] == sorted(each["file"] for each in found["by_file"])
+    assert told[-1][1:] == (5, 5, 480)
+    assert run(database, staff, tmp_path, processes=2)["unchanged"] == 480
+
+
+def test_many_meters_of_one_day_are_as_right_as_few(database, staff, tmp_path):
+    lines = ["100,NEM12,202607030000,MDP1,RET1"]
+    for n in range(60):
+        lines.append(f"200,MNY{n:07d},E1,E1,E1,,S{n},KWH,30,")
+        values = ",".join(f"{n}.{k:03d}" for k in range(48))
+        lines.append(f"300,20260701,{values},{'A' if n % 7 else 'E52'},,,20260703000000,")
+    path = tmp_path / "many.csv"
+    path.write_text("\n".join([*lines, "900", ""]))
+    found = run(database, staff, path)
+    assert (found["found"], found["new"], found["quarantined"]) == (60 * 48, 60 * 48, 0)
+    with database.transaction(actor=staff) as conn:
+        for n in (0, 7, 59):
+            (channel,) = queries.channels_of_meters(conn, [f"MNY{n:07d}"])
+            rows = conn.execute("SELECT raw, quality FROM metering.readings(%s, '2026-06-30', '2026-07-02') ORDER BY reading_timestamp", [channel.channel_id]).fetchall()
+            assert [row[0] * channel.step for row in rows] == [n * 1000 + k for k in range(48)]
+            assert {row[1] for row in rows} == {2 if n % 7 == 0 else 0}
+    assert run(database, staff, path, again=True)["unchanged"] == 60 * 48

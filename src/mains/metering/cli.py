@@ -21,6 +21,7 @@ from mains.metering.exporting import files as export_files
 from mains.metering.exporting.selecting import chosen
 from mains.metering.formats import csv_map
 from mains.metering.queries import Channel
+from mains.metering.rollups import operations as rollups
 
 app = typer.Typer(name="readings", help="Readings: import, show, export; what was refused and why.", no_args_is_help=True)
 app.command()(push_cli.push)
@@ -42,10 +43,12 @@ def import_(
     format: Annotated[str | None, typer.Option(help=f"One of {', '.join(formats.FORMATS)}; else told from the bytes.")] = None,  # noqa: A002 - the option's name
     map_: Annotated[Path | None, typer.Option("--map", help="YAML map of a CSV layout: which column is what.")] = None,
     unknown_meters: Annotated[str, typer.Option(help="auto: register those of self-describing formats; register; quarantine.")] = "auto",
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the files.")] = 1,
+    again: Annotated[bool, typer.Option("--again", help="Read files again whose content was imported before.")] = False,
     utility: Utility = None,
     as_json: Json = False,
 ) -> None:
-    """Import meter files; the same file again changes nothing. Exit code 1 where nothing could be read at all."""
+    """Import meter files; the same file again changes nothing, and an interrupted import begun again passes over what is done. Exit code 1 where nothing could be read at all."""
     _one_of("--format", format or "auto", formats.FORMATS)
     _one_of("--unknown-meters", unknown_meters, ("auto", "register", "quarantine"))
     zone = ZoneInfo(timezone).key if timezone and _is_zone(timezone) else None
@@ -61,6 +64,8 @@ def import_(
             at=datetime.now(UTC),
             progress=tell,
             layout=csv_map.read_map(map_) if map_ else None,
+            processes=jobs,
+            again=again,
         )
     answer(report.as_json(), as_json=as_json, text=lambda: _tell(report))
     if report.is_nothing_read:
@@ -129,6 +134,26 @@ def export(
         with output.open("wb") as file:
             count = export_files.write(file, found)
     answer({"file": output, "format": format, "readings": count}, as_json=as_json, text=f"wrote {count:,} readings to {output}")
+
+
+@app.command("sum")
+def sum_(
+    *,
+    from_: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day, UTC.")] = None,
+    to: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Day after the last, UTC.")] = None,
+    utility: Utility = None,
+    as_json: Json = False,
+) -> None:
+    """Make the sums by zone anew: of days that places changed behind, and of the days named."""
+    who = acting(utility)
+    if (from_ is None) != (to is None):
+        raise UnknownChoice("only one end of the days is named", cure="name both --from and --to, or neither")
+    stretches = rollups.settle(who.database, who.actor)
+    rows = 0
+    if from_ is not None and to is not None:
+        rows = rollups.rebuild_days(who.database, who.actor, from_.date(), to.date())
+    text = f"made {stretches} stretches of days anew that places had changed behind" + (f", and {rows:,} sums of the days named" if from_ else "")
+    answer({"stretches": stretches, "rows": rows}, as_json=as_json, text=text)
 
 
 @app.command()

@@ -19,11 +19,13 @@ from psycopg import Connection
 
 from mains.base.db import Actor, Database
 from mains.base.problems import Issue, Problem
-from mains.metering import formats, operations, registers, store
+from mains.metering import formats, operations, queries, registers, store
 from mains.metering.formats.csv_map import CsvMap
 from mains.metering.load import as_instant
 from mains.metering.model import ChannelKey, ParsedFile
 from mains.metering.resolving import CURES, SELF_DESCRIBING, Resolver
+from mains.metering.resolving_blocks import Fitted
+from mains.metering.rollups import operations as rollups
 
 UnknownMeters = Literal["auto", "register", "quarantine"]
 Progress = Callable[[str, int, int, int], None]
@@ -108,6 +110,15 @@ class ImportReport:
                 known.count += issue.count
                 known.places += 1
 
+    def take_in(self, other: "ImportReport") -> None:
+        """Add the report of other files, which come after these."""
+        self.by_file += other.by_file
+        for code, more in other.reasons.items():
+            known = self.reasons.setdefault(code, more)
+            if known is not more:
+                known.count += more.count
+                known.places += more.places
+
     def as_json(self) -> dict[str, Any]:
         """The report as commands and the API print it."""
         counts = {name: self.total(name) for name in ("found", "accepted", "quarantined", "new", "changed", "unchanged")}
@@ -115,6 +126,24 @@ class ImportReport:
         return {
             "files": len(self.by_file), **counts, "by_file": [report.as_json() for report in self.by_file], "reasons": [reason.as_json() for reason in reasons],
         }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How files are read and what is done about unknown meters, as `import_files` was told."""
+
+    timezone: str | None = None
+    format: str | None = None
+    unknown_meters: UnknownMeters = "auto"
+    future_tolerance: timedelta = timedelta(hours=1)
+    layout: CsvMap | None = None
+    again: bool = False
+
+    @property
+    def read_as(self) -> str:
+        """What changes the readings that are found in a file, as deliveries keep it."""
+        told = {"timezone": self.timezone, "format": self.format, "map": self.layout and hashlib.sha256(repr(self.layout).encode()).hexdigest()[:16]}
+        return " ".join(f"{name}={value}" for name, value in told.items() if value)
 
 
 def import_files(
@@ -129,28 +158,49 @@ def import_files(
     future_tolerance: timedelta = timedelta(hours=1),
     progress: Progress | None = None,
     layout: CsvMap | None = None,
+    processes: int = 1,
+    again: bool = False,
 ) -> ImportReport:
     """Import meter files, and all files of folders; `at` is now.
 
     `timezone` is the IANA zone of local times in the files; `format` one of `formats.FORMATS`, None to tell it from the bytes. `unknown_meters`: "auto" registers
     the meters of self-describing formats and quarantines those of others; "register" and "quarantine" do that with all. `layout` maps CSV of another layout.
 
+    A file whose content was imported before, read the same way and with nothing refused, is not read again: its readings count as unchanged; `again` reads it nevertheless.
+    With several `processes` the files are shared among them, and where two files say something of the same interval, either may come last.
+
     Raises:
         NoSuchFile: a path is not there; nothing was imported.
         UnableToStoreReadings: the database stopped; the files before the one it names are stored, nothing of that one is.
     """
     files = expand(paths)
-    report = ImportReport()
-    for number, path in enumerate(files, start=1):
+    reading = Reading(timezone=timezone, format=format, unknown_meters=unknown_meters, future_tolerance=future_tolerance, layout=layout, again=again)
+    if processes > 1 and len(files) > 1:
+        from mains.metering import import_processes  # here: it uses this module
 
-        def tell(found: int, path: Path = path, number: int = number) -> None:
-            if progress:
-                progress(path.name, number, len(files), found)
+        report = import_processes.run(database, actor, files, reading=reading, at=at, processes=min(processes, len(files)), progress=progress)
+    else:
+        report = ImportReport()
+        for number, path in enumerate(files, start=1):
 
-        tell(report.total("found"))
-        importer = _Importer(database=database, actor=actor, at=at, unknown_meters=unknown_meters, future_tolerance=future_tolerance, report=report, tell=tell)
-        importer.take(lambda path=path: formats.parse(path, timezone=timezone, format=format, layout=layout))
+            def tell(found: int, path: Path = path, number: int = number) -> None:
+                if progress:
+                    progress(path.name, number, len(files), found)
+
+            tell(report.total("found"))
+            import_one(database, actor, path, reading=reading, at=at, report=report, tell=tell)
+    rollups.settle(database, actor)
     return report
+
+
+def import_one(
+    database: Database, actor: Actor, path: Path, *, reading: Reading, at: datetime, report: ImportReport, tell: Callable[[int], None]
+) -> None:
+    """Import one file, or the files of one archive, into `report`; `tell` hears how many readings were found so far."""
+    importer = _Importer(database=database, actor=actor, at=at, reading=reading, report=report, tell=tell)
+    importer.take(
+        lambda: formats.parse(path, timezone=reading.timezone, format=reading.format, layout=reading.layout, is_done=None if reading.again else importer.is_done)
+    )
 
 
 def import_stream(
@@ -158,7 +208,7 @@ def import_stream(
 ) -> ImportReport:
     """Import what `parts` parses; it is called again where the database asks to try again."""
     report = ImportReport()
-    _Importer(database=database, actor=actor, at=at, unknown_meters=unknown_meters, future_tolerance=timedelta(hours=1), report=report, tell=lambda _: None).take(parts)
+    _Importer(database=database, actor=actor, at=at, reading=Reading(unknown_meters=unknown_meters), report=report, tell=lambda _: None).take(parts)
     return report
 
 
@@ -195,8 +245,7 @@ class _Importer:
     database: Database
     actor: Actor
     at: datetime
-    unknown_meters: UnknownMeters
-    future_tolerance: timedelta
+    reading: Reading
     report: ImportReport
     tell: Callable[[int], None]
 
@@ -215,13 +264,36 @@ class _Importer:
             else:
                 return
 
+    def is_done(self, sha256: str) -> bool:
+        """Whether an inner file of this content was imported before, read the same way, and nothing of it was refused."""
+        return self._delivered(sha256) is not None
+
+    def _delivered(self, sha256: str) -> queries.Delivered | None:
+        with store.refusing_clearly("the list of deliveries"), self.database.transaction(actor=self.actor) as conn:
+            return queries.delivery_of_content(conn, sha256=bytes.fromhex(sha256), read_as=self.reading.read_as)
+
+    def _known(self, part: ParsedFile) -> None:
+        """An inner file that is done: all its readings are there."""
+        known = self._delivered(part.sha256)
+        assert known is not None  # it was there a moment ago, and deliveries stay
+        count = known.readings_found
+        self.report.by_file.append(
+            FileReport(file=part.file, format=known.format, batch_id=known.batch_id, found=count, accepted=count, quarantined=0, new=0, changed=0)
+        )
+        message = f"delivery {known.batch_id} brought the same file; it was not read again"
+        self.report.note([Issue(code="imported-before", message=message, cure=CURES["imported-before"], file=part.file, severity="info")], file=part.file)
+        self.tell(self.report.total("found"))
+
     def _inner(self, parts: Iterator[ParsedFile]) -> None:
         """One inner file in one transaction."""
         part = next(parts)
+        if part.format == formats.DONE:
+            self._known(part)
+            return
         tally = _Tally(file=part.file)
         with store.refusing_clearly(part.file), self.database.transaction(actor=self.actor) as conn:
             batch_id = self._begin(conn, part)
-            resolver = Resolver(conn=conn, at=self.at, registers=self._registers(part.format), future_tolerance=self.future_tolerance)
+            resolver = Resolver(conn=conn, at=self.at, registers=self._registers(part.format), future_tolerance=self.reading.future_tolerance)
             self._part(conn, resolver, part, tally, batch_id)
             for more in parts:
                 self._part(conn, resolver, more, tally, batch_id)
@@ -243,12 +315,12 @@ class _Importer:
         self.report.note(tally.issues, file=part.file)
 
     def _registers(self, form: str) -> bool:
-        return self.unknown_meters == "register" or (self.unknown_meters == "auto" and form in SELF_DESCRIBING)
+        return self.reading.unknown_meters == "register" or (self.reading.unknown_meters == "auto" and form in SELF_DESCRIBING)
 
     def _begin(self, conn: Connection, part: ParsedFile) -> int:
         """The delivery's record and the staging table."""
         digest = bytes.fromhex(part.sha256) if part.sha256 else hashlib.sha256().digest()
-        batch_id = operations.open_batch(conn, source=part.file, format=part.format, sha256=digest, at=self.at)
+        batch_id = operations.open_batch(conn, source=part.file, format=part.format, sha256=digest, at=self.at, read_as=self.reading.read_as)
         store.open_staging(conn)
         return batch_id
 
@@ -259,6 +331,7 @@ class _Importer:
         tally.accepted += prepared.accepted
         tally.raw_sum += prepared.raw_sum
         tally.first_lines |= prepared.first_lines
+        tally.whole_days += prepared.whole_days
         for blocks in prepared.blocks:
             tally.months.update(np.unique(blocks.block_start.astype("datetime64[s]").astype("datetime64[M]")).tolist())
         store.stage(conn, prepared.blocks, utility_id=self.actor.utility_id, batch_id=batch_id)
@@ -295,6 +368,16 @@ class _Tally:
     issues: list[Issue] = field(default_factory=list)
     waiting: list[Issue] = field(default_factory=list)
     first_lines: dict[int, tuple[ChannelKey, int]] = field(default_factory=dict)
+    whole_days: list[Fitted] = field(default_factory=list)
+
+    def first_line(self, channel_id: int) -> tuple[ChannelKey, int]:
+        """The name of a channel in the file, and the first line that says something of it."""
+        for fitted in self.whole_days if channel_id not in self.first_lines else ():
+            at = np.flatnonzero(fitted.blocks.channel_id == channel_id)
+            if len(at):
+                self.first_lines[channel_id] = fitted.keys[int(at[0])], int(fitted.lines[at[0]])
+                break
+        return self.first_lines[channel_id]
 
     @property
     def quarantined(self) -> int:
@@ -319,7 +402,7 @@ def _refusals(refusals: Sequence[store.Refusal], tally: _Tally) -> list[Issue]:
     ordered = sorted(refusals, key=lambda refusal: (refusal.channel_id, refusal.code, refusal.block_start))
     for (channel_id, code), group in groupby(ordered, key=lambda refusal: (refusal.channel_id, refusal.code)):
         same = list(group)
-        key, line = tally.first_lines[channel_id]
+        key, line = tally.first_line(channel_id)
         message = f"{len(same)} days of {key.meter} {key.register} from {as_instant(same[0].block_start).isoformat()} on hold {same[0].stored}"
         found.append(
             Issue(code=code, message=message, cure=CURES[code], file=tally.file, line=line or None, count=sum(each.readings for each in same), severity="error")

@@ -58,9 +58,9 @@ def ensure_partitions(conn: Connection, *, from_at: datetime, to_at: datetime) -
     return row[0]
 
 
-def open_batch(conn: Connection, *, source: str, format: str, sha256: bytes, at: datetime) -> int:  # noqa: A002 - the column's name
-    """Begin a delivery; its number. `sha256` is 32 bytes, `at` when it arrived."""
-    row = conn.execute(_sql.open_batch, {"source": source, "format": format, "sha256": sha256, "at": at}).fetchone()
+def open_batch(conn: Connection, *, source: str, format: str, sha256: bytes, at: datetime, read_as: str = "") -> int:  # noqa: A002 - the column's name
+    """Begin a delivery; its number. `sha256` is 32 bytes, `at` when it arrived, `read_as` what was said of how to read it."""
+    row = conn.execute(_sql.open_batch, {"source": source, "format": format, "sha256": sha256, "at": at, "read_as": read_as}).fetchone()
     assert row is not None  # INSERT … RETURNING always answers
     return row[0]
 

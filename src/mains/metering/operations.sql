@@ -4,7 +4,7 @@ SELECT metering.ensure_partitions(%(from_at)s, %(to_at)s);
 
 -- name: open_batch
 -- A delivery that has begun; it is unfinished until close_batch.
-INSERT INTO metering.ingest_batches (source, format, sha256, received_at) VALUES (%(source)s, %(format)s, %(sha256)s, %(at)s)
+INSERT INTO metering.ingest_batches (source, format, sha256, received_at, read_as) VALUES (%(source)s, %(format)s, %(sha256)s, %(at)s, %(read_as)s)
 RETURNING batch_id;
 
 -- name: close_batch

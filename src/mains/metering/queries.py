@@ -156,3 +156,18 @@ def zone_of_utility(conn: Connection) -> str:
     """The zone in which the utility's days begin, an IANA name."""
     row = conn.execute(_sql.zone_of_utility).fetchone()
     return row[0] if row else "UTC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """A finished delivery of a file's content: its number, format and readings, all of them accepted."""
+
+    batch_id: int
+    format: str
+    readings_found: int
+
+
+def delivery_of_content(conn: Connection, *, sha256: bytes, read_as: str) -> Delivered | None:
+    """The last finished delivery of the same content, read the same way, of which nothing was refused; None where there is none."""
+    with conn.cursor(row_factory=class_row(Delivered)) as cursor:
+        return cursor.execute(_sql.delivery_of_content, {"sha256": sha256, "read_as": read_as}).fetchone()

@@ -199,3 +199,11 @@ WHERE channel_id = %(channel_id)s AND read_kind = 'index' AND is_current AND rea
 SELECT DISTINCT ON (channel_id) channel_id, read_at, raw, quality FROM metering.register_reads
 WHERE channel_id = ANY (%(channels)s) AND read_kind = 'index' AND is_current
 ORDER BY channel_id, read_at DESC;
+
+-- name: delivery_of_content
+-- The last finished delivery of a file's content, read the same way, of which nothing was refused.
+SELECT batch_id, format, readings_found
+FROM metering.ingest_batches
+WHERE utility_id = identity.current_utility() AND sha256 = %(sha256)s AND finished_at IS NOT NULL AND readings_quarantined = 0 AND readings_found > 0 AND read_as = %(read_as)s
+ORDER BY batch_id DESC
+LIMIT 1;

@@ -26,7 +26,7 @@ from mains.metering.load import as_instant
 from mains.metering.model import MISSING, ChannelKey, IndexRead, ParsedBlocks, ParsedChannel, ParsedFile, PeriodRead, Quality
 from mains.metering.queries import Channel
 from mains.metering.registers import NewRead
-from mains.metering.resolving_blocks import Resolved, resolve, unhung_message
+from mains.metering.resolving_blocks import Fitted, Resolved, resolve, unhung_message
 from mains.metering.whole_days import together
 
 SELF_DESCRIBING = ("espi", "nem12", "nem13", "cim", "rsm012", "p1", "sml", "mscons")
@@ -58,6 +58,7 @@ CURES = {
     "off-grid-of-channel": "send readings that begin on a multiple of the interval, counted from the channel's standard midnight",
     "future-reading": "check the meter's clock, or the time zone named for the file",
     "too-old": "check the date: it lies more than 40 years back",
+    "imported-before": "nothing to do; import with --again to read the file again",
     "lower-standing": "nothing to do: an edited or measured value stands; edit it if this one is right",
 }
 
@@ -74,6 +75,7 @@ class Prepared:
     reads: list[NewRead] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
     first_lines: dict[int, tuple[ChannelKey, int]] = field(default_factory=dict)
+    whole_days: list[Fitted] = field(default_factory=list)
     accepted: int = 0
     raw_sum: int = 0
 
@@ -121,9 +123,7 @@ class Resolver:
                 self._register(replace(part, channels=unknown, register_reads=[], index_reads=[]), meters_by_number(self.conn, numbers), self._channels(numbers), out)
                 resolved = self._resolved(parsed)
             for fitted in resolved.fitted:
-                channels, first = np.unique(fitted.blocks.channel_id, return_index=True)
-                for channel, at in zip(channels.tolist(), first.tolist(), strict=True):
-                    out.first_lines.setdefault(channel, (fitted.keys[at], int(fitted.lines[at])))
+                out.whole_days.append(fitted)
                 message = unhung_message(fitted, parsed, lambda meter: ("meter-registered", meter) in self._told)
                 if message:
                     self._tell(out, part.file, "meter-not-installed", message, message, line=int(fitted.lines[0]), severity="warning")

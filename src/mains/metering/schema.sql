@@ -19,11 +19,13 @@ CREATE TABLE metering.ingest_batches (
     readings_new         bigint      NOT NULL DEFAULT 0 CHECK (readings_new >= 0),
     readings_changed     bigint      NOT NULL DEFAULT 0 CHECK (readings_changed >= 0),
     raw_sum              numeric     NOT NULL DEFAULT 0,
+    read_as              text        NOT NULL DEFAULT '',
     readings_from_at        timestamptz,
     readings_to_at          timestamptz CHECK (readings_to_at > readings_from_at),
     CONSTRAINT nothing_is_lost CHECK (readings_accepted + readings_quarantined = readings_found)
 );
 CREATE INDEX ingest_batches_by_time ON metering.ingest_batches (utility_id, received_at DESC);
+CREATE INDEX ingest_batches_by_content ON metering.ingest_batches (utility_id, sha256) WHERE finished_at IS NOT NULL AND readings_quarantined = 0 AND readings_found > 0;
 CREATE INDEX ingest_batches_not_validated ON metering.ingest_batches (utility_id, batch_id) WHERE validated_at IS NULL;
 COMMENT ON TABLE metering.ingest_batches IS 'Deliveries of readings: one a file or message; the audit of readings';
 COMMENT ON COLUMN metering.ingest_batches.batch_id IS 'Number of the delivery; blocks and reads carry it';
@@ -42,6 +44,7 @@ COMMENT ON COLUMN metering.ingest_batches.readings_new IS 'Readings for interval
 COMMENT ON COLUMN metering.ingest_batches.readings_changed IS 'Readings that replaced another value or quality';
 COMMENT ON COLUMN metering.ingest_batches.readings_from_at IS 'Start of the first standard-time day that its intervals lie in; NULL where it had none';
 COMMENT ON COLUMN metering.ingest_batches.readings_to_at IS 'End of the last such day; received_at minus this is how late it came';
+COMMENT ON COLUMN metering.ingest_batches.read_as IS 'What the importer was told of how to read the file (zone, format, map); the same file read another way is another delivery';
 COMMENT ON COLUMN metering.ingest_batches.raw_sum IS 'Sum of the accepted raw values, to check against';
 SELECT identity.protect('metering.ingest_batches', staff => 'SIU', auditor => true, audited => false);
 

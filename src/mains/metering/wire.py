@@ -65,7 +65,7 @@ def _rows(blocks: Blocks, *, utility_id: UUID, batch_id: int, width: int, mixed:
         row["vals"][blocks.values == MISSING] = MISSING_16
     if mixed:
         row["qual"] = blocks.qual
-    return memoryview(row.view(np.uint8))
+    return row.view(np.uint8).data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -39,6 +39,9 @@ _PARSERS: dict[str, Callable[..., Iterator[ParsedFile]]] = {
 FORMATS = (*_PARSERS, "csv", "auto")
 """What `format` may name; csv tells long from wide by the first line."""
 
+DONE = "done"
+"""The format of an inner file that was not read because it is done."""
+
 _REASONS = {
     "empty": ("empty-file", "the file holds {}"),
     "wrong-encoding": ("wrong-encoding", "{}"),
@@ -55,19 +58,21 @@ def parse(
     format: str | None = None,  # noqa: A002 - the word the command line uses
     limits: Mapping[str, float] | None = None,
     layout: CsvMap | None = None,
+    is_done: Callable[[str], bool] | None = None,
 ) -> Iterator[ParsedFile]:
     """One `ParsedFile` for each inner file, or for each part of a long one.
 
     `name` stands in the issues (default: the file's name). `timezone` is the IANA zone of local times and days. `format` is one of
     `FORMATS` (default: told from the bytes). `limits` is the most that a meter may measure in an hour, by quantity of `base.units`,
-    in base units. `layout` reads every file that is told to be text as CSV of that map. A stream must be binary and stays open.
+    in base units. `layout` reads every file that is told to be text as CSV of that map. A stream must be binary and stays open. An inner file
+    of which `is_done` (asked with its sha256) says so is not read: it comes as one part of format `DONE` with nothing in it.
     """
     if isinstance(source, Path | str):
         path = Path(source)
         name = name or path.name.encode(errors="surrogateescape").decode(errors="replace")
         try:
             with path.open("rb") as stream:
-                yield from _parse(as_source(stream, name=name), timezone=timezone, wanted=format, limits=limits, layout=layout)
+                yield from _parse(as_source(stream, name=name), timezone=timezone, wanted=format, limits=limits, layout=layout, is_done=is_done)
         except OSError as error:
             yield _refused(name, "", "unreadable-file", f"the file cannot be read: {error.strerror or error}")
         return
@@ -78,30 +83,33 @@ def parse(
         yield _refused(name, "", "unreadable-file", f"the input cannot be read: {error.strerror or error}")
         return
     try:
-        yield from _parse(opened, timezone=timezone, wanted=format, limits=limits, layout=layout)
+        yield from _parse(opened, timezone=timezone, wanted=format, limits=limits, layout=layout, is_done=is_done)
     finally:
         if opened.stream is not source:
             opened.stream.close()
 
 
 def _parse(
-    source: Source, *, timezone: str | None, wanted: str | None, limits: Mapping[str, float] | None, layout: CsvMap | None
+    source: Source, *, timezone: str | None, wanted: str | None, limits: Mapping[str, float] | None, layout: CsvMap | None, is_done: Callable[[str], bool] | None
 ) -> Iterator[ParsedFile]:
     """The inner files of a source: its members where it is a zip, else itself."""
     if kind_of(source.head())[0] != "zip":
-        yield from _parse_inner(source, timezone=timezone, wanted=wanted, limits=limits, layout=layout)
+        yield from _parse_inner(source, timezone=timezone, wanted=wanted, limits=limits, layout=layout, is_done=is_done)
         return
     for member, findings in members(source):
         if member is None:
             yield ParsedFile(file=findings.file, format="zip", sha256=source.sha256, found=0, issues=findings.issues())
             continue
         with member.stream:
-            yield from _parse_inner(member, timezone=timezone, wanted=wanted, limits=limits, layout=layout)
+            yield from _parse_inner(member, timezone=timezone, wanted=wanted, limits=limits, layout=layout, is_done=is_done)
 
 
 def _parse_inner(
-    source: Source, *, timezone: str | None, wanted: str | None, limits: Mapping[str, float] | None, layout: CsvMap | None
+    source: Source, *, timezone: str | None, wanted: str | None, limits: Mapping[str, float] | None, layout: CsvMap | None, is_done: Callable[[str], bool] | None
 ) -> Iterator[ParsedFile]:
+    if is_done is not None and is_done(source.sha256):
+        yield ParsedFile(file=source.name, format=DONE, sha256=source.sha256, found=0)
+        return
     kind, seen = kind_of(source.head())
     if layout is not None and kind not in ("empty", "wrong-encoding", "unsupported", "zip"):
         yield from csv_mapped.parse(source, layout=layout, timezone=timezone, limits=limits)

@@ -1,6 +1,7 @@
 """Keeping the sums: what a transaction added is posted in it and folded in when it commits; days can be made anew from the readings, and compared with them."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -22,6 +23,7 @@ from mains.metering.wire import Packed, unpack, with_gaps_marked
 
 _sql = Statements("mains.metering.rollups", "operations.sql")
 _CHANNELS = 20_000
+_DAYS = 5
 _EPOCH = date(1970, 1, 1)
 
 
@@ -168,16 +170,20 @@ def settle(database: Database, actor: Actor) -> int:
     return done
 
 
-def _settle(database: Database, actor: Actor, first: date, end: date, ids: list[int]) -> None:
-    """Make a stretch of days anew, a month at a time so that those who store do not wait for long; then forget that it was stale."""
+def rebuild_days(database: Database, actor: Actor, first: date, end: date) -> int:
+    """Make the sums of the UTC days [first, end) anew, some days at a time so that those who store do not wait for long; how many rows. Archived months keep theirs."""
+    rows = 0
     while first < end:
-        until = min(end, (first.replace(day=1) + timedelta(days=32)).replace(day=1))
-        try:
-            with database.transaction(actor=actor) as conn:
-                rebuild(conn, _midnight(first), _midnight(until), utility_id=actor.utility_id)
-        except ReadingsArchived:
-            pass  # their sums stay
+        until = min(end, first + timedelta(days=_DAYS), (first.replace(day=1) + timedelta(days=32)).replace(day=1))
+        with suppress(ReadingsArchived), database.transaction(actor=actor) as conn:
+            rows += rebuild(conn, _midnight(first), _midnight(until), utility_id=actor.utility_id)
         first = until
+    return rows
+
+
+def _settle(database: Database, actor: Actor, first: date, end: date, ids: list[int]) -> None:
+    """Make a stretch of days anew, then forget that it was stale."""
+    rebuild_days(database, actor, first, end)
     with database.transaction(actor=actor) as conn:
         conn.execute(_sql.forget_stale, {"ids": ids})
 

@@ -76,7 +76,9 @@ class _Cells:
         short = len(self.numbers) - len(self.totals)
         if short > 0:
             grown = max(short, len(self.totals))
-            self.totals, self.readings, self.estimated = (np.concatenate((a, np.zeros((grown, a.shape[1]), dtype=a.dtype))) for a in (self.totals, self.readings, self.estimated))
+            self.totals = np.concatenate((self.totals, np.zeros((grown, self.totals.shape[1]), dtype=np.int64)))
+            more = np.zeros((grown, self.totals.shape[1]), dtype=np.int32)
+            self.readings, self.estimated = np.concatenate((self.readings, more)), np.concatenate((self.estimated, more))
         return found
 
 
