@@ -100,12 +100,14 @@ class Memory:
 def a_day(database: Database, actor: Actor, path: str, meters: int, day: int) -> dict[str, float]:
     """Seconds of each step of one day."""
     begin = FIRST + timedelta(days=day)
-    tasks = [Task(make=homes, arguments={"path": path, "first": first, "count": min(PIECE, meters + 1 - first), "day": day}) for first in range(1, meters + 1, PIECE)]
+    pieces = [(first, min(PIECE, meters + 1 - first)) for first in range(1, meters + 1, PIECE)]
+    tasks = [Task(make=homes, arguments={"path": path, "first": first, "count": count, "day": day}) for first, count in pieces]
     start = time.perf_counter()
-    stored = load_parallel(database, actor=actor, tasks=tasks, from_at=begin, to_at=begin + timedelta(days=1), source=f"day {day}", at=begin + timedelta(days=1, hours=2), processes=2)
+    come = begin + timedelta(days=1, hours=2)
+    stored = load_parallel(database, actor=actor, tasks=tasks, from_at=begin, to_at=begin + timedelta(days=1), source=f"day {day}", at=come, processes=2)
     assert stored.readings == meters * SLOTS
     loaded = time.perf_counter()
-    report = run_pending(database, actor, at=begin + timedelta(days=1, hours=2), processes=2)
+    report = run_pending(database, actor, at=come, processes=2)
     assert report.judged.readings == meters * SLOTS, report
     judged = time.perf_counter()
     rollups.settle(database, actor)
