@@ -1,15 +1,17 @@
-"""The demo's households as windows for measuring validation: weather and seasons over thirteen months, cars, roofs, holidays, businesses, made by another maker than `_households`."""
+"""The demo's households as windows: weather and seasons over thirteen months, cars, roofs, holidays, businesses, by another maker than `_households`."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from benchmarks._households import DIAL_WH, Homes
 from mains.demo import generate, places
 from mains.demo.model import DemoPlan
-from mains.demo.span import DAYS, SLOTS_A_DAY
+from mains.demo.span import DAYS
 from mains.metering.model import MISSING
 from mains.metering.vee.model import DAY, Facts, FlowCode, Heads, Window
 
@@ -20,8 +22,8 @@ TILE, CONTEXT, RECENT = 128, 28, 62
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demo:
-    """The first utility of a demo: `values` int32 Wh [n, days, 96], `quality` uint8 and `outage` bool of that shape; `shift_min` int16 [days + 1]; `is_story` bool [n]: something is
-    planted there."""
+    """The first utility of a demo: `values` int32 Wh [n, days, 96], `quality` uint8 and `outage` bool of that shape; `shift_min` int16 [days + 1]; `is_story` bool [n]:
+    something is planted there; `lives` [n] the way of life."""
 
     values: np.ndarray
     quality: np.ndarray
@@ -74,10 +76,10 @@ def _outages(plan: DemoPlan, channels: list, shape: tuple[int, ...]) -> np.ndarr
     return out.reshape(shape)
 
 
-def window(made: Demo, first: int, last: int, *, context: int = 0, values: np.ndarray | None = None) -> Window:
-    """Days [first, last) due, with values of the `context` days before and heads of those before these; `values` [n, days, 96] may stand for those from the first context day on."""
+def window(made: Demo, first: int, last: int, *, context: int = 0) -> Window:
+    """Days [first, last) due, with values of the `context` days before and heads of those before these."""
     begin = max(first - context, 0)
-    shown = made.values[:, begin:last] if values is None else values
+    shown = made.values[:, begin:last]
     n, days = shown.shape[:2]
     is_due = np.zeros((n, days), dtype=bool)
     is_due[:, first - begin :] = (made.values[:, first:last] != MISSING).any(axis=2)
@@ -86,7 +88,8 @@ def window(made: Demo, first: int, last: int, *, context: int = 0, values: np.nd
     past = made.values[:, listed]
     there = past != MISSING
     heads = Heads(
-        days=(listed - begin).astype(np.int32), totals=np.where(there, past, 0).sum(axis=2, dtype=np.int64), peaks=np.where(there, past, 0).max(axis=2, initial=0).astype(np.int32),
+        days=(listed - begin).astype(np.int32), totals=np.where(there, past, 0).sum(axis=2, dtype=np.int64),
+        peaks=np.where(there, past, 0).max(axis=2, initial=0).astype(np.int32),
         n_valid=there.sum(axis=2).astype(np.int16),
     )  # fmt: skip
     quality = made.quality[:, begin:last]
@@ -101,7 +104,7 @@ def tiles(made: Demo) -> list[Window]:
     day = (made.first_day + made.offset_min * 60) // DAY
     edges = sorted({0, DAYS, *(edge for edge in range(-(day % TILE), DAYS, TILE) if edge > 0)})
     out = []
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         whole = window(made, first, last, context=CONTEXT)
         out.append(replace(whole, now=whole.first_day + whole.days * DAY + 60))
     return out
@@ -113,4 +116,15 @@ def homes_like(made: Demo) -> np.ndarray:
     return np.flatnonzero(whole & (made.facts.flow == FlowCode.DELIVERED) & ~made.is_story)
 
 
-__all__ = ["SLOTS_A_DAY", "Demo", "demo", "homes_like", "tiles", "window"]
+
+def stretch(made: Demo, rows: np.ndarray, first: int, days: int) -> Homes:
+    """Some channels over a stretch of days as clean households; the dial is the register of what they used, in steps of `DIAL_WH`."""
+    values = made.values[rows, first : first + days].copy()
+    counted = np.concatenate([np.zeros((len(rows), 1), dtype=np.int64), np.cumsum(values.sum(axis=2, dtype=np.int64), axis=1)], axis=1)
+    shift = made.shift_min[first : first + days + 1]
+    return Homes(values=values, dial=(counted + 5) // DIAL_WH, away=np.zeros(values.shape[:2], dtype=bool), shift_min=shift, weekday=0)
+
+
+def changes(made: Demo) -> list[int]:
+    """Days on which the clocks change."""
+    return np.flatnonzero(np.diff(made.shift_min)).tolist()

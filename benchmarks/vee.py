@@ -3,6 +3,8 @@
 Households and faults are invented here (`_households`, `_faults`) and share no code with the rules; the rules' limits were
 set on households of the same maker with other seeds, so the claims hold for new homes of that kind. A flag is a
 finding of severity warning or failure; remarks do not count. False flags are counted a meter-day in windows of 31 days after 35 days of heads, and in windows of 49 days of values.
+The demo's households are a second set, by another maker, with weather and seasons: a first load of thirteen months is judged as it is, and the faults are put into stretches of it.
+The demo seeds of the claims were never looked at while limits were set.
 A fault counts as found when a rule meant for it names an interval it lies in, within a window of 49 days of 250 households; without registers first, with daily snapshots second.
 """
 
@@ -11,20 +13,24 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from benchmarks import _faults
+from benchmarks import _demo_homes, _faults
 from benchmarks._households import SLOTS, Homes, homes
 from mains.metering.vee.engine import RuleSet, run
 from mains.metering.vee.estimating import Ladder, estimate
-from mains.metering.vee.model import Heads, RegisterSpans, Window
-from mains.metering.vee.rules import BY_NUMBER
+from mains.metering.vee.model import DAY, Heads, RegisterSpans, Window
+from mains.metering.vee.rules import BY_NAME, BY_NUMBER
 
 SEED = 9_500_000
 HOUSEHOLDS, BATCH, DAYS, HEADS = 1000, 250, 49, 35
+DEMO_SEEDS = (21, 22)
+DEMO_STARTS = (60, 185, 235, 290, 340)
+"""Days of the demo's span at which stretches begin that faults are put into; around its changes of the clocks for slips."""
 SEASONS = (2.0, 9.0, 15.0, 22.0)
 FIRST = 1_709_251_200
 RULES = RuleSet.of()
@@ -116,27 +122,63 @@ def false_flags() -> list[dict]:
     ]
 
 
+def demo_false_flags() -> list[dict]:
+    """A first load of the demo: everything found that is not at a customer where something is planted, and no gap, estimate or peak that was."""
+    many = days = 0
+    for seed in DEMO_SEEDS:
+        made = _demo_homes.demo(seed)
+        for window in _demo_homes.tiles(made):
+            found = run(window, RULES)
+            planted = {BY_NAME[name].number for name in ("gap", "prolonged-estimation")}
+            counts = (found.severity > 0) & ~np.isin(found.rule, list(planted)) & ~made.is_story[found.row]
+            many += int(counts.sum())
+            days += int(window.is_due.sum())
+    return [claim("the demo's households: false flags, thirteen months of 400 customers judged at once", 100 * many / days, None, "% of meter-days", 0.1, kind="most")]
+
+
 def whole(values: np.ndarray, clean: Homes, dial: np.ndarray | None) -> Window:
     """A window in which every day is due, with daily register snapshots or without."""
     registers = None if dial is None else RegisterSpans.of_days(_faults.dial_totals(dial), SLOTS, resolution=10.0)
     return Window.of(values, first_day=FIRST, local_shift_min=clean.shift_min, registers=registers)
 
 
+def counted(kind: str, clean: Homes, rng: np.random.Generator, made: Callable[[np.ndarray, np.ndarray | None], Window]) -> np.ndarray:
+    """Faults of one kind that are found from the values alone, with daily snapshots, and how many were put in."""
+    faulty = _faults.KINDS[kind](rng, clean)
+    hit = np.ones(len(faulty.values), dtype=bool) if faulty.hit is None else faulty.hit
+    out = [0, 0, int(hit.sum())]
+    for which, dial in enumerate((None, faulty.dial)):
+        found = run(made(faulty.values, dial), RULES)
+        named = np.array([BY_NUMBER[number].name in faulty.names for number in found.rule.tolist()], dtype=bool)
+        lies = (found.last > faulty.first[found.row]) & (found.first < faulty.last[found.row])
+        out[which] = int(hit[np.unique(found.row[named & lies & (found.severity > 0)])].sum())
+    return np.array(out)
+
+
 def found_share(kind: str) -> tuple[float, float]:
     """Share of the faults of one kind that are found, from the values alone and with daily snapshots."""
-    hits, count = [0, 0], 0
+    total = np.zeros(3, dtype=np.int64)
     for batch in range(HOUSEHOLDS // BATCH):
         clean = homes(BATCH, DAYS, seed=SEED + 100 + batch, season=SEASONS[batch], change_day=28 if kind == "DST slip" else None)
-        faulty = _faults.KINDS[kind](np.random.default_rng([SEED, batch]), clean)
-        hit = np.ones(BATCH, dtype=bool) if faulty.hit is None else faulty.hit
-        count += int(hit.sum())
-        for which, dial in enumerate((None, faulty.dial)):
-            found = run(whole(faulty.values, clean, dial), RULES)
-            named = np.array([BY_NUMBER[number].name in faulty.names for number in found.rule.tolist()], dtype=bool)
-            lies = (found.last > faulty.first[found.row]) & (found.first < faulty.last[found.row])
-            rows = np.unique(found.row[named & lies & (found.severity > 0)])
-            hits[which] += int(hit[rows].sum())
-    return hits[0] / count, hits[1] / count
+        total += counted(kind, clean, np.random.default_rng([SEED, batch]), lambda values, dial, clean=clean: whole(values, clean, dial))
+    return total[0] / total[2], total[1] / total[2]
+
+
+def demo_found_share(kind: str) -> tuple[float, float]:
+    """The same of the demo's households."""
+    total = np.zeros(3, dtype=np.int64)
+    for seed in DEMO_SEEDS:
+        made = _demo_homes.demo(seed)
+        rows = _demo_homes.homes_like(made)
+        for first in [day - 28 for day in _demo_homes.changes(made)] if kind == "DST slip" else DEMO_STARTS:
+            clean = _demo_homes.stretch(made, rows, first, DAYS)
+
+            def window(values: np.ndarray, dial: np.ndarray | None, clean: Homes = clean, first: int = first, made: _demo_homes.Demo = made, rows: np.ndarray = rows) -> Window:
+                plain = whole(values, clean, dial)
+                return replace(plain, first_day=made.first_day + first * DAY, utc_offset_min=made.offset_min, facts=made.facts.where(rows), classes=_demo_homes.CLASSES)
+
+            total += counted(kind, clean, np.random.default_rng([SEED, seed, first]), window)
+    return total[0] / total[2], total[1] / total[2]
 
 
 def faults() -> list[dict]:
@@ -147,6 +189,16 @@ def faults() -> list[dict]:
         what = " ".join((put.__doc__ or "").split())
         claims.append(claim(f"{kind} found, values alone: {what}", 100 * alone, None, "%", 99, kind="least"))
         claims.append(claim(f"{kind} found, with daily register snapshots", 100 * with_registers, None, "%", 99, kind="least"))
+    return claims
+
+
+def demo_faults() -> list[dict]:
+    """Every kind of fault in the demo's households."""
+    claims = []
+    for kind in _faults.KINDS:
+        alone, with_registers = demo_found_share(kind)
+        claims.append(claim(f"the demo's households: {kind} found, values alone", 100 * alone, None, "%", 99, kind="least"))
+        claims.append(claim(f"the demo's households: {kind} found, with daily register snapshots", 100 * with_registers, None, "%", 99, kind="least"))
     return claims
 
 
@@ -190,9 +242,9 @@ def estimation() -> list[dict]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print the claims as JSON")
-    parser.add_argument("parts", nargs="*", choices=["speed", "false_flags", "faults", "estimation", []], help="only these")
+    parser.add_argument("parts", nargs="*", choices=["speed", "false_flags", "demo_false_flags", "faults", "demo_faults", "estimation", []], help="only these")
     asked = parser.parse_args()
-    parts = {"speed": speed, "false_flags": false_flags, "faults": faults, "estimation": estimation}
+    parts = {"speed": speed, "false_flags": false_flags, "demo_false_flags": demo_false_flags, "faults": faults, "demo_faults": demo_faults, "estimation": estimation}
     claims = [one for name, part in parts.items() if not asked.parts or name in asked.parts for one in part()]
     if asked.json:
         print(json.dumps({"claims": claims}, indent=2, ensure_ascii=False))

@@ -98,25 +98,59 @@ def cycle_ends(scene: Scene) -> NDArray[np.bool_]:
 
 
 def high_low(scene: Scene, limits: Limits) -> Found:
-    """Average daily use of the period that ends against the period before and the same days last year: off from each that is known by more than a share and a floor."""
-    ends, history = cycle_ends(scene), scene.history
+    """Average daily use of the period that ends against the period before and the same days last year: off from each that is known by more than a share and a floor, and from what
+    became of its peers by more than `spreads` times what peers differ by.
+
+    Peers are the channels of the window of one commodity, flow and meter class, held against the same two stretches of days: their median change is the weather's, and their
+    middle half says how far apart homes are in it. Where fewer than `PEERS` are known, the share alone decides. `measured` is the change less that of the peers, as a share.
+    """
+    ends, history, facts = cycle_ends(scene), scene.history, scene.window.facts
+    kind = (facts.commodity.astype(np.int64) * 16 + facts.flow) * 4096 + facts.meter_class
+    all_rows = np.arange(scene.window.channels)
     parts: list[Found] = []
     for day in np.flatnonzero(ends.any(axis=0)).tolist():
         rows = np.flatnonzero(ends[:, day])
-        now = history.mean_total(rows, day - CYCLE + 1, day + 1, least=25)
-        before = history.mean_total(rows, day - 2 * CYCLE + 1, day - CYCLE + 1, least=20)
-        last_year = history.mean_total(rows, day - 364 - CYCLE + 1, day - 364 + 1, least=7)
-        floor = scene.per_day(limits["floor_kwh_per_day"])[rows]
-        share = limits["share"][rows]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            off = [np.where((np.abs(now - past) > floor), np.abs(now - past) / np.abs(past), 0.0) for past in (before, last_year)]
-        off[0], off[1] = np.where(np.isnan(before), np.inf, off[0]), np.where(np.isnan(last_year), np.inf, off[1])
-        least = np.where(np.isnan(now) | (np.isnan(before) & np.isnan(last_year)), 0.0, np.minimum(*off))
-        over = np.flatnonzero(least > share)
-        signed = np.where(now[over] < np.where(np.isnan(before[over]), last_year[over], before[over]), -least[over], least[over])
+        now = history.mean_total(all_rows, day - CYCLE + 1, day + 1, least=25)
+        before = history.mean_total(all_rows, day - 2 * CYCLE + 1, day - CYCLE + 1, least=20)
+        last_year = history.mean_total(all_rows, day - 364 - CYCLE + 1, day - 364 + 1, least=7)
+        floor, share = scene.per_day(limits["floor_kwh_per_day"])[rows], limits["share"][rows]
+        off = [_off_from_peers(now, past, kind, rows, share, limits["spreads"][rows], floor) for past in (before, last_year)]
+        is_over = np.logical_and.reduce([np.isnan(past[rows]) | (np.abs(each) > share) for past, each in zip((before, last_year), off, strict=True)])
+        over = np.flatnonzero(is_over & ~np.isnan(now[rows]) & ~(np.isnan(before[rows]) & np.isnan(last_year[rows])))
+        known = [np.where(np.isnan(past[rows]), np.inf, each)[over] for past, each in zip((before, last_year), off, strict=True)]
+        least = np.where(np.abs(known[0]) <= np.abs(known[1]), *known)
         first = max(day - CYCLE + 1, 0) * scene.window.slots
-        parts.append(found(rows[over], first, (day + 1) * scene.window.slots, measured=signed, limit=share[over]))
+        parts.append(found(rows[over], first, (day + 1) * scene.window.slots, measured=least, limit=share[over]))
     return together(parts)
+
+
+PEERS = 20
+"""Channels of a kind that must be known for their change to be held for the weather's."""
+
+
+def _off_from_peers(
+    now: NDArray[np.float64], past: NDArray[np.float64], kind: NDArray[np.int64], rows: NDArray[np.intp], share: NDArray[np.float64], spreads: NDArray[np.float64],
+    floor: NDArray[np.float64],
+) -> NDArray[np.float64]:  # fmt: skip
+    """By what share the use of some rows is off from what it was, had it changed as its peers did; 0 where that is under the floor or within `spreads` of what peers differ by.
+
+    `now`, `past`, `kind` are of all channels [n]; `share`, `spreads`, `floor` of the rows [m].
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        change = np.log(now / past)
+        usable = np.isfinite(change)
+        out = np.where(np.abs(now - past)[rows] > floor, (now / past)[rows] - 1, 0.0)
+        for each in np.unique(kind[rows]).tolist():
+            peers, mine = change[usable & (kind == each)], np.flatnonzero(kind[rows] == each)
+            if len(peers) < PEERS:
+                continue
+            low, middle, high = np.quantile(peers, (0.25, 0.5, 0.75))
+            usual = past[rows[mine]] * np.exp(middle)
+            off = change[rows[mine]] - middle
+            spread = np.where(off > 0, high - middle, middle - low) / 0.6745
+            is_far = (np.abs(off) > spreads[mine] * spread) & (np.abs(now[rows[mine]] - usual) > floor[mine])
+            out[mine] = np.where(is_far, np.where(np.abs(out[mine]) > share[mine], now[rows[mine]] / usual - 1, 0.0), 0.0)
+    return np.nan_to_num(out, posinf=1e9)
 
 
 def historical_maximum(scene: Scene, limits: Limits) -> Found:
@@ -128,7 +162,8 @@ def historical_maximum(scene: Scene, limits: Limits) -> Found:
 
 
 def zero(scene: Scene, limits: Limits) -> Found:
-    """Nothing used for some hours on end, the days before the window counted by their heads; it speaks once, on the day that the limit is reached."""
+    """Nothing used for some hours on end, the days before the window counted by their heads; it speaks once, on the day that the limit is reached. What a channel gives back has a
+    limit of its own: roofs give nothing for weeks of dark days."""
     window, runs = scene.window, scene.figures.runs
     runs = runs[runs[:, 3] == 0]
     if not len(runs):
@@ -145,12 +180,13 @@ def zero(scene: Scene, limits: Limits) -> Found:
             break
     row, first, last = runs[:, 0], runs[:, 1], runs[:, 2]
     before = np.where(first == 0, lead[row], 0)
-    needed = np.ceil(limits["hours"][row] * 3600 / window.interval_s).astype(np.int64)
+    hours = np.where(window.facts.flow == FlowCode.RECEIVED, np.maximum(limits["hours"], limits["received_hours"]), limits["hours"])
+    needed = np.ceil(hours[row] * 3600 / window.interval_s).astype(np.int64)
     reached = first - before + needed - 1  # place at which the limit is reached
     speaks = np.flatnonzero((last - first + before >= needed) & (reached >= 0))
     speaks = speaks[window.is_due[row[speaks], reached[speaks] // window.slots]]
-    hours = (last - first + before)[speaks] * window.interval_s / 3600
-    return found(row[speaks], first[speaks], last[speaks], measured=hours, limit=limits["hours"][row[speaks]])
+    lasted = (last - first + before)[speaks] * window.interval_s / 3600
+    return found(row[speaks], first[speaks], last[speaks], measured=lasted, limit=hours[row[speaks]])
 
 
 def stuck(scene: Scene, limits: Limits) -> Found:

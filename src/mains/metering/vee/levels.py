@@ -4,7 +4,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from mains.metering.vee.scene import NOTHING, Found, Limits, Scene, found, together
+from mains.metering.vee.model import FlowCode
+from mains.metering.vee.scene import NOTHING, Found, Limits, Scene, found
 
 LEAST_CONTEXT = 10
 """Whole days of values before a day from which it is known what never stops."""
@@ -12,7 +13,9 @@ _QUANTILES = (0.03, 0.1, 0.21, 0.33, 0.46, 0.58, 0.71, 0.83, 0.94)
 _CHANGES = (0.1, 0.25, 0.42, 0.63, 0.84)
 _PARTS = 8
 _MOST_PAIRED = 800
-UNLIKE_OTHERS = 0.03
+MOST_CROSSED = 1.0
+"""Mean distance of a pair, exchanged, over which it does not fit."""
+UNLIKE_OTHERS = 0.08
 """By how much the score of a pair must be over that of either with any third channel."""
 LEAST_CROSSED = 0.3
 """Less than this no two channels differ, even when they are one: it saves looking at pairs that changed too little."""
@@ -30,7 +33,7 @@ def scale_change(scene: Scene, limits: Limits) -> Found:
     Lower: total and peak are under 1 / `factor`, and the lowest interval under 0.4 of that second lowest. A new machine raises total and peak, who goes away lowers them, but
     neither touches what never stops. Usual is the median of up to 28 whole days before that stood the test. Where fewer than 10 days of values precede, total and peak
     are held against the heads alone: higher is as severe,
-    lower only a remark, for who is away looks the same.
+    lower only a remark, for who is away looks the same. What is given back is not judged: it stops every night, and clouds take more than a factor.
     """
     window, history = scene.window, scene.history
     lead = len(history.days) - history.own
@@ -41,6 +44,7 @@ def scale_change(scene: Scene, limits: Limits) -> Found:
         np.ascontiguousarray(history.totals[:, start:]), np.ascontiguousarray(history.peaks[:, start:]), np.ascontiguousarray(history.is_whole[:, start:]),
         lead - start, scene.figures.low, limits["factor"].astype(np.float64), verdict, measured,
     )  # fmt: skip
+    verdict[window.facts.flow == FlowCode.RECEIVED] = 0
     row, day = np.nonzero((verdict != 0) & window.is_due)
     if not len(row):
         return NOTHING
@@ -116,8 +120,7 @@ def swapped_meters(scene: Scene, limits: Limits) -> Found:
     whose own
     distance, before to after, is over `own` on some day are held against one another: their own distances less the crossed ones, summed of both, must pass `score`, each
     must be nearer crossed
-    than own, and no third channel may fit either nearly as well: a turn of the weather changes many at once. A channel that changed by more than `alone` but fits no
-    other is remarked on: somebody may have moved. `subject` is the other's row.
+    than own, and no third channel may fit either nearly as well: a turn of the weather changes many at once. `subject` is the other's row.
     """
     window = scene.window
     least = int(limits["days"].min(initial=10**6))
@@ -131,21 +134,15 @@ def swapped_meters(scene: Scene, limits: Limits) -> Found:
     own = np.zeros((window.channels, len(days)), dtype=np.float32)
     _sides(marks, usable, scene.figures.total.astype(np.float64), days, float(limits["drift"].max()), least, before, after, counts, own)
     best: dict[int, tuple[float, int, int]] = {}
-    top = own.max(axis=1)
     for at in range(len(days)):
         rows = np.flatnonzero(own[:, at] > limits["own"])
         rows = rows[np.argsort(-own[rows, at], kind="stable")[:_MOST_PAIRED]]
         if len(rows) > 1:
             others, scores = _pairs(rows, before[rows, at], after[rows, at], own[rows, at].astype(np.float64), float(limits["score"].min()), float(limits["drift"].max()))
             for one, other, score in zip(rows.tolist(), others.tolist(), scores.tolist(), strict=True):
-                if other >= 0 and score > max(limits["score"][one], best.get(one, (0.0,))[0]):
+                if other >= 0 and own[one, at] + own[other, at] - score < 2 * MOST_CROSSED and score > max(limits["score"][one], best.get(one, (0.0,))[0]):
                     best[one] = (score, other, int(days[at]))
-    parts = [_named(scene, best, limits)]
-    alone = np.flatnonzero((top > limits["alone"]) & ~np.isin(np.arange(window.channels), list(best)))
-    if len(alone):
-        day = days[own[alone].argmax(axis=1)]
-        parts.append(found(alone, day * window.slots, window.days * window.slots, measured=top[alone].astype(float), limit=limits["alone"][alone], severity=0))
-    return together(parts)
+    return _named(scene, best, limits)
 
 
 def _named(scene: Scene, pairs: dict[int, tuple[float, int, int]], limits: Limits) -> Found:
