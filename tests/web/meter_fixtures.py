@@ -34,7 +34,7 @@ METERS = v.MetersPage(
 )  # fmt: skip
 EXCEPTIONS = v.ExceptionsPage(
     rows=ROWS, rules=(v.Choice(name="all rules", href="/meters/exceptions", is_chosen=True), v.Choice(name="Gap", href="/meters/exceptions?rule=gap")),
-    severities=(v.Choice(name="all", href="/meters/exceptions", is_chosen=True), v.Choice(name="failure", href="/meters/exceptions?severity=info"), v.Choice(name="info", href="/meters/exceptions?severity=info")),
+    severities=tuple(v.Choice(name=name, href=f"/meters/exceptions?severity={name}", is_chosen=name == "all") for name in ("all", "failure", "info")),
     done="1 exception accepted; 4 readings count again.", older_href="/meters/exceptions?before=1",
 )  # fmt: skip
 EXCEPTION = v.ExceptionPage(

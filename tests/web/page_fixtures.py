@@ -11,6 +11,7 @@ from math import exp, sin
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from mains.web import usage_views as uv
 from mains.web import views as v
 
 ZONE = ZoneInfo("America/Chicago")
@@ -441,10 +442,10 @@ CUSTOMER_PAGE = v.CustomerPage(
 )
 
 
-def usage_detail(step: str = "day") -> v.UsageDetail:
+def usage_detail(step: str = "day") -> uv.UsageDetail:
     if step == "day":
         points = tuple(
-            v.Point(
+            uv.Point(
                 starts_at=datetime.combine(total.day, datetime.min.time(), ZONE),
                 label=f"{total.day:%a} {total.day.day}",
                 quantity=total.quantity,
@@ -456,7 +457,7 @@ def usage_detail(step: str = "day") -> v.UsageDetail:
             )
             for total in OCTOBER.days
         )
-        return v.UsageDetail(
+        return uv.UsageDetail(
             account_id=ELECTRIC,
             customer_id=CUSTOMER,
             commodity="electric",
@@ -471,7 +472,7 @@ def usage_detail(step: str = "day") -> v.UsageDetail:
         )
     day = date(2026, 10, 13)
     points = tuple(
-        v.Point(
+        uv.Point(
             starts_at=datetime(2026, 10, 13, hour, tzinfo=ZONE),
             label=f"{hour}:00",
             quantity=hour_use(day, hour),
@@ -479,7 +480,7 @@ def usage_detail(step: str = "day") -> v.UsageDetail:
         )
         for hour in range(24)
     )
-    return v.UsageDetail(
+    return uv.UsageDetail(
         account_id=ELECTRIC,
         customer_id=CUSTOMER,
         commodity="electric",

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from mains.web import views
+from mains.web import usage_views, views
 from mains.web.render import page
 
 
@@ -35,7 +35,7 @@ class Reads(Protocol):
         """One customer, with the latest bills or all of them."""
         ...
 
-    def usage(self, customer_id: UUID, account_id: UUID, *, view: str, on: date | None, is_cost: bool = False) -> views.UsageDetail:
+    def usage(self, customer_id: UUID, account_id: UUID, *, view: str, on: date | None, is_cost: bool = False) -> usage_views.UsageDetail:
         """A day, week, month or year of one account."""
         ...
 

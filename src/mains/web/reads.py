@@ -13,7 +13,7 @@ from psycopg import Connection
 from mains.base.db import Actor, Database
 from mains.base.http import actor_of
 from mains.network.queries import own_utility
-from mains.web import bill_facts, customer_facts, home_facts, meter_facts, meter_views, queries, usage_details, views
+from mains.web import bill_facts, customer_facts, home_facts, meter_facts, meter_views, queries, usage_details, usage_views, views
 from mains.web.format import Formats
 
 
@@ -50,7 +50,7 @@ class PageReads:
         with self._reading() as (conn, f):
             return customer_facts.customer_page(conn, customer_id, f=f, all_bills=all_bills)
 
-    def usage(self, customer_id: UUID, account_id: UUID, *, view: str, on: date | None, is_cost: bool = False) -> views.UsageDetail:
+    def usage(self, customer_id: UUID, account_id: UUID, *, view: str, on: date | None, is_cost: bool = False) -> usage_views.UsageDetail:
         """A day, week, month or year of one account; the one that is now where no date is named."""
         with self._reading() as (conn, f):
             place = queries.place_of_account(conn, account_id, customer_id=customer_id)

@@ -14,7 +14,7 @@ from mains.base.units import UNITS
 from mains.metering import load
 from mains.metering.model import MISSING
 from mains.web import usage_queries
-from mains.web.views import Band
+from mains.web.usage_views import Band
 
 FEWEST = 15
 """So many homes there must be before they are compared with: fewer could be told apart."""

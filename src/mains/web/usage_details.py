@@ -16,7 +16,7 @@ from mains.base.periods import local_midnight
 from mains.web import queries, usage_beside, usage_cost
 from mains.web.queries import AccountPlace, ChannelRow
 from mains.web.usage_facts import Sum, measuring, month_after, shown_unit, source_of, sums_between
-from mains.web.views import Point, Tab, UsageDetail
+from mains.web.usage_views import Point, Tab, UsageDetail
 
 _HOUR = timedelta(hours=1)
 _MONTHLY = "This meter is read about once a month, so its days are not known: its months are on the customer's page."
