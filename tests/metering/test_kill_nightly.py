@@ -11,7 +11,7 @@ import pytest
 @pytest.mark.nightly
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the processes of its own server in /proc")
 def test_nothing_acknowledged_is_lost_or_doubled_by_kills():
-    command = [sys.executable, "-m", "benchmarks.kill", "--json", "--readings", "2000000", "--kills", "6"]
+    command = [sys.executable, "-m", "benchmarks.kill_imports", "--json", "--readings", "2000000", "--kills", "6"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
 
     assert done.stdout, done.stderr[-2000:]
