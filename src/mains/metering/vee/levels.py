@@ -142,6 +142,7 @@ def swapped_meters(scene: Scene, limits: Limits) -> Found:
             for one, other, score in zip(rows.tolist(), others.tolist(), scores.tolist(), strict=True):
                 if other >= 0 and own[one, at] + own[other, at] - score < 2 * MOST_CROSSED and score > max(limits["score"][one], best.get(one, (0.0,))[0]):
                     best[one] = (score, other, int(days[at]))
+    best = {one: found_pair for one, found_pair in best.items() if found_pair[1] in best and best[found_pair[1]][1] == one}
     return _named(scene, best, limits)
 
 

@@ -43,7 +43,7 @@ RULES: tuple[Rule, ...] = (
     _rule(9, "spike", "Highest against third highest interval of the cycle", amounts.spike, "failure", "California; floor ours", marks=True, ratio=1.8, floor_kwh_per_hour=5.0),
     _rule(10, "physical-maximum", "More than the connection lets through", amounts.physical_maximum, "warning", "physics", marks=True, share=1.0, fail_share=1.2),
     _rule(11, "jump", "Change between neighbouring intervals", amounts.jump, "info", "by class; ours", share=2.5, floor_kwh_per_hour=5.0),
-    _rule(12, "high-low", "Use of the period against last month and last year", amounts.high_low, "warning", "common practice", share=0.5, floor_kwh_per_day=5.0, spreads=4.0),
+    _rule(12, "high-low", "Use of the period against last month and last year", amounts.high_low, "warning", "common practice", share=0.5, floor_kwh_per_day=5.0, spreads=5.0),
     _rule(13, "historical-maximum", "Peak against the period before", amounts.historical_maximum, "warning", "common practice", share=2.0, floor_kwh_per_hour=5.0),
     _rule(14, "zero", "Nothing used for long", amounts.zero, "warning", "common practice", hours=24, received_hours=1440),
     _rule(15, "stuck", "One value again and again", amounts.stuck, "warning", "common practice; chance is ours", times=8, chance=1e-4, least_steps=2, idle_hours=48),
@@ -58,8 +58,8 @@ RULES: tuple[Rule, ...] = (
     _rule(24, "balance", "Meters of a transformer or feeder against it", declared.balance, "warning", "ours", share=0.10),
     _rule(25, "future-stale", "Readings of the future, or too old", declared.future_or_stale, "failure", "ours", ahead_s=600, days=400),
     _rule(26, "scale-change", "Everything higher or lower by a factor", levels.scale_change, "failure", "ours", marks=True, factor=4.0),
-    _rule(27, "clock-shift", "A day's shape moved by hours", shapes.clock_shift, "warning", "ours", days=8, score=6.5, change_score=2.0),
-    _rule(28, "swapped-meters", "Two meters' readings exchanged", levels.swapped_meters, "warning", "ours", days=7, own=0.4, score=0.6, drift=0.05),
+    _rule(27, "clock-shift", "A day's shape moved by hours", shapes.clock_shift, "warning", "ours", days=8, score=6.2, change_score=2.0),
+    _rule(28, "swapped-meters", "Two meters' readings exchanged", levels.swapped_meters, "warning", "ours", days=7, own=0.4, score=0.75, drift=0.05),
 )  # fmt: skip
 
 BY_NAME: Mapping[str, Rule] = {rule.name: rule for rule in RULES}

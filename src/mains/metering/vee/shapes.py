@@ -16,7 +16,7 @@ from mains.metering.vee.scene import NOTHING, Found, Limits, Scene, found
 
 _HOLE = np.int32(MISSING)
 MOST_SLOTS = 96
-CHANGE_DAYS = 7
+CHANGE_DAYS = 5
 """Days that each side of a change of the local clock needs: there, only one shift is asked for."""
 BACK, AHEAD = 28, 21
 """Days before and after a change that are compared, at most."""
@@ -37,7 +37,7 @@ def clock_shift(scene: Scene, limits: Limits) -> Found:
 
     The score is the logarithm of how much better the days after fit the days before when those are moved: squared differences of the mean profiles, wave by wave, over what each
     wave varies by chance and by season, not moved less moved. Days with less than half the usual use (nobody at home) and incomplete ones are left out; each side needs `days`
-    of them. At a change of the local clock only the data that did not follow it are asked for, against `change_score`, with 7 days a side.
+    of them. At a change of the local clock only the data that did not follow it are asked for, against `change_score`, with 5 days a side.
     """
     window = scene.window
     least = int(limits["days"].min(initial=10**6))
