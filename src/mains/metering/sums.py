@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 from psycopg import Connection
 
 from mains.base.periods import local_midnight
@@ -23,7 +23,8 @@ from mains.metering.queries import Channel
 Width = Literal["hour", "day", "month"]
 MOST = 3_000
 """So many stretches one question may ask for."""
-_GUESSED = (Quality.ESTIMATED, Quality.SUBSTITUTED, Quality.FINAL_SUBSTITUTE)
+_IS_GUESSED = np.zeros(256, dtype=bool)
+_IS_GUESSED[[Quality.ESTIMATED, Quality.SUBSTITUTED, Quality.FINAL_SUBSTITUTE]] = True
 
 
 class NothingToSum(Problem):
@@ -81,28 +82,59 @@ def sums(conn: Connection, channel: Channel, edges: Sequence[datetime]) -> list[
     Raises:
         NothingToSum: the channel is a register that is read now and then.
     """
+    found = added_up(conn, channel, np.array([int(edge.timestamp()) for edge in edges], dtype=np.int64))
+    is_mean, step = channel.quantity.endswith("power"), channel.step
+    columns = (each.tolist() for each in (found.totals, found.peaks, found.readings, found.estimated, found.missing))
+    out = []
+    for from_at, to_at, total, peak, readings, estimated, missing in zip(edges[:-1], edges[1:], *columns, strict=True):
+        quantity = Decimal(total) * step if readings else None
+        out.append(
+            SumOfReadings(
+                from_at=from_at, to_at=to_at, quantity=quantity / readings if quantity is not None and is_mean else quantity,
+                peak=Decimal(peak) * step if readings else None, readings=readings, estimated=estimated, missing=missing,
+            )
+        )  # fmt: skip
+    return out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AddedUp:
+    """Sums of stretches of time as arrays [stretches]: `totals` int64 raw, `peaks` int32 raw (`MISSING` where nothing was measured), and counts of intervals."""
+
+    totals: NDArray[np.int64]
+    peaks: NDArray[np.int32]
+    readings: NDArray[np.int64]
+    estimated: NDArray[np.int64]
+    missing: NDArray[np.int64]
+
+
+def added_up(conn: Connection, channel: Channel, edges: NDArray[np.int64]) -> AddedUp:
+    """What one channel measured between each edge and the next, edges in epoch seconds, rising; an interval counts where it starts.
+
+    Raises:
+        NothingToSum: the channel is a register that is read now and then.
+    """
     if channel.interval_s is None:
         raise NothingToSum(f"channel {channel.channel_id} is a register without intervals", cure="ask for its reads: mains channels show")
     step = channel.interval_s
     shift = channel.utc_offset_min * 60
-    begin = -(-(int(edges[0].timestamp()) + shift) // step) * step - shift
-    end = -(-(int(edges[-1].timestamp()) + shift) // step) * step - shift
+    begin, end = (-(-(int(edge) + shift) // step) * step - shift for edge in (edges[0], edges[-1]))
     found = load(conn, [channel.channel_id], datetime.fromtimestamp(begin, UTC), datetime.fromtimestamp(max(begin, end), UTC), interval_s=step)
     values, quality = found.values[0], found.quality[0]
+    places = np.clip(-((begin - edges) // step), 0, len(values))
     there = values != MISSING
-    places = np.searchsorted(found.starts(), [int(edge.timestamp()) for edge in edges])
-    running = np.concatenate(([0], np.cumsum(np.where(there, values, 0), dtype=np.int64)))
-    counted, guessed = (np.concatenate(([0], np.cumsum(mask))) for mask in (there, there & np.isin(quality, _GUESSED)))
-    is_mean = channel.quantity.endswith("power")
-    out = []
-    for (first, last), (from_at, to_at) in zip(pairwise(places.tolist()), pairwise(edges), strict=True):
-        readings = int(counted[last] - counted[first])
-        total = Decimal(int(running[last] - running[first])) * channel.step if readings else None
-        out.append(
-            SumOfReadings(
-                from_at=from_at, to_at=to_at, quantity=total / readings if total is not None and is_mean else total,
-                peak=Decimal(int(values[first:last][there[first:last]].max())) * channel.step if readings else None,
-                readings=readings, estimated=int(guessed[last] - guessed[first]), missing=last - first - readings,
-            )
-        )  # fmt: skip
-    return out
+    all_there = bool(there.all())
+    readings = np.diff(places) if all_there else _between(there, places)
+    guessed = there & _IS_GUESSED[quality]
+    with_end = np.append(values, np.int32(MISSING))  # so that a stretch may begin where the intervals end; what is missing is less than every value
+    return AddedUp(
+        totals=_between(values if all_there else np.where(there, values, 0), places), peaks=np.where(readings > 0, np.maximum.reduceat(with_end, places[:-1]), np.int32(MISSING)),
+        readings=readings, estimated=_between(guessed, places) if guessed.any() else np.zeros(len(readings), dtype=np.int64), missing=np.diff(places) - readings,
+    )  # fmt: skip
+
+
+def _between(values: NDArray[np.int32] | NDArray[np.bool_], places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sums of `values` from each place to the next."""
+    running = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum(values, out=running[1:])
+    return np.diff(running[places])
