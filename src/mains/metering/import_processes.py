@@ -1,6 +1,8 @@
 """Importing files by several processes: each takes the next file when it has done one, and imports it as one process alone would, a transaction an inner file."""
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from multiprocessing.queues import Queue
@@ -86,7 +88,8 @@ def _listen(told: "Queue[Any]", workers: list[Any], files: Sequence[Path], stop:
 def _work(
     database: Database, actor: Actor, files: list[Path], reading: Reading, at: datetime, waiting: "Queue[Any]", told: "Queue[Any]", stop: Event
 ) -> None:
-    """One process: files one after the other, until there are none or somebody failed."""
+    """One process: files one after the other, until there are none, somebody failed, or the process that asked is gone."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     while (number := waiting.get()) is not None and not stop.is_set():
         report = ImportReport()
         try:
@@ -100,6 +103,14 @@ def _work(
             told.put(("done", number, report))
     told.put(("ended", 0, None))
     database.close()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it ends: there is nobody left to tell, and a full queue would be waited on for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this process was started by another
+    parent.join()
+    os._exit(1)
 
 
 def _teller(told: "Queue[Any]", number: int) -> Callable[[int], None]:
