@@ -3,7 +3,7 @@
 Decided here: the power of ten of a channel, what is absurd, duplicates and conflicts, the interval grid, and mixed lengths in a day.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mains.base.units import UNITS
 from mains.metering.formats.findings import Findings
-from mains.metering.model import MISSING, ChannelKey, Commodity, Flow, IndexRead, ParsedChannel, PeriodRead, Quality
+from mains.metering.model import MISSING, ChannelKey, Commodity, Flow, IndexRead, ParsedBlocks, ParsedChannel, PeriodRead, Quality
 
 DAY = 86_400
 FINEST = -3
@@ -67,12 +67,24 @@ class Rows:
         return Rows(**{name: getattr(self, name)[chosen] for name in self.__slots__})
 
 
+SplitOff = Callable[[Rows, list[Stream], NDArray[np.int64]], tuple[list[ParsedBlocks], Rows]]
+"""Takes rows out that can be handed on as blocks: `whole_days.split_off`."""
+
+
 def assemble(
     rows: Rows, streams: list[Stream], findings: Findings, *, limits: Mapping[str, float] | None = None
 ) -> tuple[list[ParsedChannel], list[PeriodRead]]:
     """Channels and period reads of one part; what is refused goes to `findings` with its line and count."""
+    _, channels, periods = assemble_with_blocks(rows, streams, findings, limits=limits, split_off=lambda rows, _streams, _pow10: ([], rows))
+    return channels, periods
+
+
+def assemble_with_blocks(
+    rows: Rows, streams: list[Stream], findings: Findings, *, split_off: SplitOff, limits: Mapping[str, float] | None = None
+) -> tuple[list[ParsedBlocks], list[ParsedChannel], list[PeriodRead]]:
+    """The same, with blocks of what `split_off` takes out."""
     if not len(rows):
-        return [], []
+        return [], [], []
     offset = np.array([stream.utc_offset_min * 60 for stream in streams], dtype=np.int64)
     rows = _without_negatives(rows, streams, findings)
     rows, pow10 = _scaled(rows, streams, findings, limits or DEFAULT_LIMITS)
@@ -80,7 +92,8 @@ def assemble(
     rows = _without_off_grid(rows, offset, findings)
     rows = _without_repeats(_in_order(rows), findings)
     rows = _without_mixed_days(rows, offset, findings)
-    return _channels(rows, streams, pow10), _period_reads(periods, streams, pow10, findings)
+    blocks, rows = split_off(rows, streams, pow10)
+    return blocks, _channels(rows, streams, pow10), _period_reads(periods, streams, pow10, findings)
 
 
 def assemble_periods(rows: Rows, streams: list[Stream], findings: Findings, *, limits: Mapping[str, float] | None = None) -> list[PeriodRead]:

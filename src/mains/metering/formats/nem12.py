@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mains.metering.formats import nem12_scan as scan
-from mains.metering.formats.assemble import Rows, Stream, assemble, assemble_indexes
+from mains.metering.formats.assemble import Rows, Stream, assemble_indexes, assemble_with_blocks
 from mains.metering.formats.findings import Findings
 from mains.metering.formats.gather import NUMBER_FAULTS, Columns, instant, plain_decimal
 from mains.metering.formats.scan import OK
 from mains.metering.formats.source import Block, Source, blocks, line_bounds
+from mains.metering.formats.whole_days import split_off
 from mains.metering.model import ChannelKey, Flow, ParsedFile, Quality
 
 MARKET_OFFSET_MIN = 600
@@ -83,11 +84,11 @@ def parse(source: Source, *, limits: Mapping[str, float] | None = None, timezone
         opened = int(reading.carried[0]), int(reading.carried[2]), bool(reading.carried[3])
         rows, found, lines = _block(block, reading, findings)
         shown, counted = _dials(block, lines, opened, findings)
-        channels, reads = assemble(rows, reading.listed, findings, limits=limits)
+        days, channels, reads = assemble_with_blocks(rows, reading.listed, findings, limits=limits, split_off=split_off)
         indexes = assemble_indexes(shown, reading.listed, findings)
         yield ParsedFile(
             file=source.name, format="nem12", sha256=source.sha256, found=found + overlong + counted, channels=channels, register_reads=reads,
-            index_reads=indexes, issues=findings.issues(), part=part,
+            index_reads=indexes, issues=findings.issues(), part=part, blocks=days,
         )  # fmt: skip
 
 
