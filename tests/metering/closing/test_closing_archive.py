@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 
 import duckdb
@@ -12,8 +13,10 @@ import pytest
 from meter_world import add_channels, days, deliver, first_load
 
 from mains.metering.closing import archive, operations
+from mains.metering.closing import queries as closing_queries
 from mains.metering.load import block_fingerprints, load
 from mains.metering.model import MISSING, Quality
+from mains.metering.rollups import operations as rollups
 
 DAY = timedelta(days=1)
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -90,10 +93,10 @@ def test_what_was_taken_out_comes_back_the_same(database, staff, filled, june, t
     made = archive.archive_month(database, staff, month=june.date(), folder=tmp_path, at=NOW, channels_at_a_time=2)
     file = tmp_path / made.file
 
-    assert archive.restore_archive(database, staff, file).already_there == 5
+    assert archive.restore_archive(database, staff, file, at=NOW).already_there == 5
     assert archive.remove_archived(database, staff, file) >= 5
     assert (seen(database, staff, filled, june)[0][0] == MISSING).all()
-    back = archive.restore_archive(database, staff, file)
+    back = archive.restore_archive(database, staff, file, at=NOW)
     assert (back.channels, back.blocks, back.readings, back.already_there) == (5, 150, made.readings, 0)
 
     after = seen(database, staff, filled, june)
@@ -104,21 +107,79 @@ def test_what_was_taken_out_comes_back_the_same(database, staff, filled, june, t
         assert conn.execute("SELECT max(version), count(DISTINCT batch_id) FROM metering.interval_blocks WHERE channel_id = ANY(%s)", [filled]).fetchone() == (2, 3)
 
 
+def test_late_readings_of_a_removed_month_are_merged_with_the_archive(database, staff, filled, june, tmp_path):
+    before = seen(database, staff, filled, june)
+    close(database, staff, june)
+    made = archive.archive_month(database, staff, month=june.date(), folder=tmp_path, at=NOW, channels_at_a_time=2)
+    file = tmp_path / made.file
+    archive.remove_archived(database, staff, file)
+    with database.transaction(actor=staff) as conn:
+        then = conn.execute("SELECT clock_timestamp()").fetchone()[0]
+        assert [each.file for each in closing_queries.removed_months(conn, june, june + DAY)] == [made.file]
+    late = np.full((1, 1, 96), MISSING, np.int32)
+    late[0, 0, 10] = 7_777  # one reading of one meter, over one that the archive has
+    delivered = deliver(database, staff, days(filled[1:2], late, first=june + 5 * DAY))
+
+    back = archive.restore_archive(database, staff, file, at=NOW)
+    assert (back.channels, back.blocks, back.merged, back.already_there, back.left) == (5, 149, 1, 0, 0)
+    wanted = before[0][0].copy()
+    wanted[1, 5 * 96 + 10] = 7_777
+    after = seen(database, staff, filled, june)
+    assert np.array_equal(after[0][0], wanted)
+    assert np.array_equal(after[0][1], before[0][1])
+    assert [a == b for a, b in zip(after[1], before[1], strict=True)] == [True, False, True, True, True]
+    with database.transaction(actor=staff) as conn:
+        day = [filled[1], june + 5 * DAY]
+        older = conn.execute("SELECT version, batch_id, n_valid FROM metering.interval_block_history WHERE channel_id = %s AND block_start = %s ORDER BY 1", day).fetchall()
+        assert [row[0] for row in older] == [1, 2]  # the archived one, then the late one by itself
+        assert (older[1][1], older[1][2]) == (delivered.batch_id, 1)
+        assert block_fingerprints(conn, filled, june, june + 30 * DAY, as_of=then) == before[1]  # bills are verified against what stood then
+        assert rollups.differences(conn, june, june + 30 * DAY, utility_id=staff.utility_id).differing == []
+        assert closing_queries.removed_months(conn, june, june + 30 * DAY) == []
+    again = archive.restore_archive(database, staff, file, at=NOW)
+    assert (again.merged, again.blocks, again.already_there) == (0, 0, 5)
+    assert seen(database, staff, filled, june)[1] == after[1]
+
+
+def test_a_restore_goes_on_where_it_was_cut_off_and_lower_standing_gives_way(database, staff, filled, june, tmp_path):
+    before = seen(database, staff, filled, june)
+    close(database, staff, june)
+    made = archive.archive_month(database, staff, month=june.date(), folder=tmp_path, at=NOW, channels_at_a_time=1)
+    file = tmp_path / made.file
+    archive.remove_archived(database, staff, file)
+    guess = np.full((2, 1, 96), 3, np.int32)
+    deliver(database, staff, days(filled[:2], guess, quality=np.full(guess.shape, Quality.ESTIMATED, np.uint8), first=june + 2 * DAY))
+
+    def cut_off(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        archive.restore_archive(database, staff, file, at=NOW, progress=cut_off)
+    back = archive.restore_archive(database, staff, file, at=NOW)
+    assert (back.merged, back.already_there) == (1, 1)
+    wanted = before[0][0].copy()
+    stretch = wanted[:2, 2 * 96 : 3 * 96]
+    stretch[stretch == MISSING] = 3
+    assert np.array_equal(seen(database, staff, filled, june)[0][0], wanted)
+    with database.transaction(actor=staff) as conn:
+        assert rollups.differences(conn, june, june + 30 * DAY, utility_id=staff.utility_id).differing == []
+
+
 def test_a_tampered_file_is_refused(database, staff, neighbour, filled, june, tmp_path):
     close(database, staff, june)
     made = archive.archive_month(database, staff, month=june.date(), folder=tmp_path, at=NOW)
     file = tmp_path / made.file
     with pytest.raises(archive.ArchiveNotKnown, match=made.sha256):
-        archive.restore_archive(database, neighbour, file)
+        archive.restore_archive(database, neighbour, file, at=NOW)
     whole = bytearray(file.read_bytes())
     whole[len(whole) // 2] ^= 1
     (tmp_path / "changed.parquet").write_bytes(whole)
-    for work in (archive.verify_archive, archive.restore_archive, archive.remove_archived):
+    for work in (archive.verify_archive, partial(archive.restore_archive, at=NOW), archive.remove_archived):
         with pytest.raises(archive.ArchiveNotKnown):
             work(database, staff, tmp_path / "changed.parquet")
     (tmp_path / "no.parquet").write_bytes(b"not parquet")
     with pytest.raises(archive.ArchiveDamaged):
-        archive.restore_archive(database, staff, tmp_path / "no.parquet", sha256=sha256(b"not parquet").hexdigest())
+        archive.restore_archive(database, staff, tmp_path / "no.parquet", at=NOW, sha256=sha256(b"not parquet").hexdigest())
 
 
 def test_live_or_other_readings_are_not_removed_or_overwritten(database, staff, filled, june, tmp_path):
@@ -127,8 +188,10 @@ def test_live_or_other_readings_are_not_removed_or_overwritten(database, staff, 
     with pytest.raises(archive.ArchiveConflicts, match="live"):
         archive.remove_archived(database, staff, file)
     deliver(database, staff, days(filled[:1], np.full((1, 1, 96), 7), first=june))
-    with pytest.raises(archive.ArchiveConflicts, match="other readings"):
-        archive.restore_archive(database, staff, file)
+    corrected = seen(database, staff, filled, june)
+    done = archive.restore_archive(database, staff, file, at=NOW)
+    assert (done.merged, done.blocks, done.already_there) == (0, 0, 5)  # the archived day is an older version of what stands already
+    assert seen(database, staff, filled, june)[1] == corrected[1]
     close(database, staff, june)
     with pytest.raises(archive.ArchiveConflicts, match="other readings"):
         archive.remove_archived(database, staff, file)

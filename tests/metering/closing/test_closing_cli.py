@@ -42,7 +42,7 @@ def test_a_month_goes_through_every_command(database, staff, run, tmp_path):
     made = run("archive", "--month", "2026-05", "--to", str(tmp_path), "--remove")
     assert (made["readings"], made["removed_rows"]) == (5952, 2)
     assert run("verify-archive", made["path"])["raw_sum"] == 5 * 5952
-    assert run("restore", made["path"]) == {"month": "2026-05", "channels": 2, "blocks": 62, "readings": 5952, "already_there": 0}
+    assert run("restore", made["path"]) == {"month": "2026-05", "channels": 2, "blocks": 62, "readings": 5952, "already_there": 0, "merged": 0, "left": 0}
     assert run("thaw", "--month", "2026-05")["blocks"] == 62
 
 

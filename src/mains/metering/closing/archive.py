@@ -26,10 +26,11 @@ from psycopg import Connection
 from mains.base.db import Actor, Database
 from mains.base.problems import NotFound, Problem
 from mains.base.sql import Statements
-from mains.metering.closing import operations, packing, queries
+from mains.metering.closing import merging, operations, packing, queries
 from mains.metering.closing.operations import Progress, month_start
 from mains.metering.closing.packing import Kept
 from mains.metering.model import MISSING
+from mains.metering.rollups.operations import Additions
 
 _sql = Statements("mains.metering.closing", "operations.sql")
 LAYOUT = "mains readings, a row a block, version 1"
@@ -73,7 +74,7 @@ class ArchiveDamaged(Problem):
 
 
 class ArchiveConflicts(Problem):
-    """Other readings stand where the archive's belong."""
+    """Other readings stand than the archive's, or its channels are not there."""
 
     status = 409
 
@@ -306,45 +307,74 @@ def verify_archive(database: Database, actor: Actor, file: Path, *, sha256: str 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What a restore brought back into the dense tier, and how many channels had the same readings already."""
+    """What a restore brought back, and how many channels had the same readings already.
+
+    `merged` days had readings since, and have the archived ones as their older version now; `left` days have intervals of another length, and stay as they are.
+    """
 
     month: str
     channels: int
     blocks: int
     readings: int
     already_there: int
+    merged: int = 0
+    left: int = 0
 
 
-def restore_archive(database: Database, actor: Actor, file: Path, *, sha256: str | None = None, progress: Progress | None = None) -> Restored:
-    """Bring the blocks of an archive back, as closed rows, with their versions, deliveries and qualities; channels that have the same readings stay as they are.
+def restore_archive(database: Database, actor: Actor, file: Path, *, at: datetime, sha256: str | None = None, progress: Progress | None = None) -> Restored:
+    """Bring the blocks of an archive back with their versions, deliveries and qualities; again does what is left. `at` is now.
+
+    Channels without readings in the month get closed rows, those with the same ones stay as they are, and for others see `merging.bring_back`.
 
     Raises:
         ArchiveNotKnown, ArchiveDamaged: see `verify_archive`; nothing was restored.
-        ArchiveConflicts: channels have other readings in the month, or are not there; what was restored before them stays.
+        ArchiveConflicts: channels are not there; what was restored before them stays.
     """
     manifest = verify_archive(database, actor, file, sha256=sha256)
-    month = month_start(manifest.month)
-    channels = blocks = readings = there = 0
+    month, digest = month_start(manifest.month), bytes.fromhex(manifest.sha256)
+    with database.transaction(actor=actor) as conn:
+        source = merging.Source(file=file.name, sha256=digest, month=month, at=at, is_summed=queries.archive_of_hash(conn, digest) is not None)
+    counts = dict.fromkeys(("channels", "blocks", "readings", "already_there", "merged", "left"), 0)
     for parts in read_archive(file):
-        wanted = digests(parts)
-        with database.transaction(actor=actor) as conn:
-            stored = digests(stored_blocks(conn, list(wanted), month))
-            _refuse_conflicts(file, wanted, stored, known=set(queries.channel_names(conn, list(wanted))))
-            missing = [kept.where(~np.isin(kept.channel_id, list(stored))) for kept in parts]
-            rows = [row for kept in missing for row in packing.pack(kept, cuts=queries.cuts(conn, [kept], month))]
-            operations.insert_closed(conn, rows)
-        channels, there = channels + len(wanted) - len(stored), there + len(stored)
-        blocks += sum(row.days for row in rows)
-        readings += sum(row.n_valid for row in rows)
+        for name, count in _restore_some(database, actor, parts, source).items():
+            counts[name] += count
         if progress:
-            progress(channels + there, readings)
-    return Restored(month=manifest.month, channels=channels, blocks=blocks, readings=readings, already_there=there)
+            progress(counts["channels"] + counts["already_there"], counts["readings"])
+    with database.transaction(actor=actor) as conn:
+        conn.execute(_sql.note_restored, {"month_start": month.date(), "sha256": digest})
+    return Restored(month=manifest.month, **counts)
 
 
-def _refuse_conflicts(file: Path, wanted: dict[int, bytes], stored: dict[int, bytes], *, known: set[int]) -> None:
-    """Refuse channels that are not there, or that have other readings."""
+def _restore_some(database: Database, actor: Actor, parts: Sequence[Kept], source: merging.Source) -> dict[str, int]:
+    """Bring some channels back in one transaction; what became of them by the names of `Restored`."""
+    wanted = digests(parts)
+    with database.transaction(actor=actor) as conn:
+        _refuse_unknown(source.file, wanted, set(queries.channel_names(conn, list(wanted))))
+        stored = digests(stored_blocks(conn, list(wanted), source.month))
+        missing = [kept.where(~np.isin(kept.channel_id, list(stored))) for kept in parts]
+        rows = [row for kept in missing for row in packing.pack(kept, cuts=queries.cuts(conn, [kept], source.month))]
+        operations.insert_closed(conn, rows)
+        if rows and not source.is_summed:
+            added = Additions(utility_id=actor.utility_id)
+            for kept in missing:
+                added.add_packed(conn, packing.as_packed(kept))
+            added.post(conn)
+        other = [channel for channel, digest in stored.items() if wanted[channel] != digest]
+        beside = [kept for kept in (each.where(np.isin(each.channel_id, other)) for each in parts) if len(kept)]
+        back = merging.bring_back(conn, beside, source, utility_id=actor.utility_id) if beside else merging.Outcome(channels=set())
+    came = len(wanted) - len(stored) + len(back.channels)
+    blocks, readings = sum(row.days for row in rows) + back.blocks, sum(row.n_valid for row in rows) + back.readings
+    return {"channels": came, "blocks": blocks, "readings": readings, "already_there": len(wanted) - came, "merged": back.merged, "left": back.left}
+
+
+def _refuse_unknown(file: str, wanted: dict[int, bytes], known: set[int]) -> None:
+    """Refuse channels that are not there."""
     if unknown := sorted(set(wanted) - known):
-        raise ArchiveConflicts(f"{file.name}: {len(unknown)} channels are not here, the first is {unknown[0]}", cure="register the channels under their keys, then restore again")
+        raise ArchiveConflicts(f"{file}: {len(unknown)} channels are not here, the first is {unknown[0]}", cure="register the channels under their keys, then restore again")
+
+
+def _refuse_conflicts(file: Path, wanted: dict[int, bytes], stored: dict[int, bytes]) -> None:
+    """Refuse channels that have other readings."""
     if other := sorted(channel for channel, digest in stored.items() if wanted[channel] != digest):
         raise ArchiveConflicts(
             f"{file.name}: {len(other)} channels have other readings in this month than the archive, the first is {other[0]}", cure="what is stored stands; see mains readings show"
@@ -370,8 +400,10 @@ def remove_archived(database: Database, actor: Actor, file: Path, *, progress: P
         wanted = digests(parts)
         with database.transaction(actor=actor) as conn:
             stored = digests(stored_blocks(conn, list(wanted), month))
-            _refuse_conflicts(file, wanted, stored, known=set(wanted))
+            _refuse_conflicts(file, wanted, stored)
             row = conn.execute(_sql.remove_archived, {"channels": list(stored), "month": month, "sha256": digest}).fetchone()
+            if row and row[0]:
+                conn.execute(_sql.note_removed, {"sha256": digest})
         removed += row[0] if row else 0
         done += len(wanted)
         if progress:

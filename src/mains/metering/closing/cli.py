@@ -120,8 +120,12 @@ def restore(
 
     who = acting(utility)
     with _bar(f"restoring {file.name}", quiet=as_json) as tell:
-        done = archives.restore_archive(who.database, who.actor, file, sha256=sha256, progress=tell)
+        done = archives.restore_archive(who.database, who.actor, file, at=datetime.now(UTC), sha256=sha256, progress=tell)
     text = f"restored {done.month}: {done.channels:,} channels, {done.blocks:,} days, {done.readings:,} readings; {done.already_there:,} channels had them already"
+    if done.merged:
+        text += f"; {done.merged:,} days had readings since, which were merged with the archive's"
+    if done.left:
+        text += f"; {done.left:,} days have intervals of another length and stay as they are"
     answer(asdict(done), as_json=as_json, text=text)
 
 

@@ -200,7 +200,7 @@ def thaw(conn: Connection, channels: Sequence[int], month: datetime | date) -> i
         return 0
     blocks = packing.unpack_rows(rows)
     for kept in blocks:
-        conn.execute(_sql.thaw_blocks, _columns(kept))
+        insert_live(conn, kept)
     conn.execute(_sql.remove_thawed, {"channels": list(channels), "month": start})
     return sum(map(len, blocks))
 
@@ -221,7 +221,12 @@ def thaw_month(database: Database, actor: Actor, *, month: date | str, progress:
             progress(channels, blocks)
 
 
-def _columns(kept: Kept) -> dict[str, list]:
+def insert_live(conn: Connection, kept: Kept) -> None:
+    """Store blocks as live ones, as they are; one that is there stays."""
+    conn.execute(_sql.thaw_blocks, columns(kept))
+
+
+def columns(kept: Kept) -> dict[str, list]:
     """Blocks as the columns of the live tier."""
     n_valid, total, peak = kept.n_valid, kept.total, kept.peak
     wide, narrow = kept.values.astype("<i4"), kept.values.astype("<i2")  # the smallest number of each width is what stands for a missing one

@@ -54,3 +54,19 @@ ON CONFLICT (utility_id, month_start, sha256) DO NOTHING;
 -- name: remove_archived
 -- Removes closed rows of which an archive was recorded: how many.
 SELECT metering.remove_archived(%(channels)s, %(month)s, %(sha256)s);
+
+-- name: note_removed
+-- The month of an archive was taken out of the database.
+INSERT INTO metering.removed_months (month_start, sha256, file)
+SELECT month_start, sha256, regexp_replace(location, '^.*[/\\]', '') FROM metering.archive_manifests WHERE sha256 = %(sha256)s
+ON CONFLICT (utility_id, month_start, sha256) DO UPDATE SET removed_at = excluded.removed_at, restored_at = NULL WHERE removed_months.restored_at IS NOT NULL;
+
+-- name: note_restored
+-- All readings of an archive are back.
+UPDATE metering.removed_months SET restored_at = clock_timestamp() WHERE month_start = %(month_start)s AND sha256 = %(sha256)s AND restored_at IS NULL;
+
+-- name: put_under
+-- Archived blocks as the versions before the live ones of their days: channel and start (epoch seconds) of those that were not there yet.
+SELECT channel_id, block_start
+FROM metering.put_under(%(month)s, %(channel_id)s::bigint[], %(block_start)s::bigint[], %(total)s::bigint[], %(peak)s::integer[], %(batch_id)s::integer[], %(interval_s)s::integer[],
+                        %(utc_offset_min)s::smallint[], %(n_valid)s::smallint[], %(version)s::smallint[], %(quality)s::smallint[], %(width)s::smallint[], %(vals)b::bytea[], %(qual)b::bytea[]);

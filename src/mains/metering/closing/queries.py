@@ -1,7 +1,8 @@
 """Reads of both tiers for moving readings between them. The caller owns the transaction."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, LiteralString
 
 import numpy as np
@@ -154,6 +155,22 @@ def channel_names(conn: Connection, channels: Sequence[int]) -> dict[int, tuple[
 def archive_of_hash(conn: Connection, sha256: bytes) -> dict[str, Any] | None:
     """What was recorded of the archive with a SHA-256; None where none was."""
     return conn.cursor(row_factory=dict_row).execute(_sql.archives_of_hash, {"sha256": sha256}).fetchone()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovedMonth:
+    """A UTC month whose readings are in an archive, not in the database: its first day, and the name of the archive's file."""
+
+    month: date
+    file: str
+
+
+def removed_months(conn: Connection, from_at: datetime, to_at: datetime) -> list[RemovedMonth]:
+    """Months that touch [from_at, to_at) and were removed and not restored, in order; one lookup by the key."""
+    if from_at >= to_at:
+        return []
+    asked = {"from_at": from_at, "to_at": to_at - timedelta(microseconds=1)}
+    return [RemovedMonth(month=month, file=file) for month, file in conn.execute(_sql.removed_months, asked)]
 
 
 def archives(conn: Connection) -> list[dict[str, Any]]:

@@ -101,6 +101,13 @@ SELECT month_start, location, blocks, readings, raw_sum, layout, written_at FROM
 SELECT month_start, location, encode(sha256, 'hex') AS sha256, blocks, readings, raw_sum, file_bytes, layout, written_at
 FROM metering.archive_manifests ORDER BY month_start DESC, written_at DESC;
 
+-- name: removed_months
+-- Months that touch a stretch of time and whose readings are in an archive, not in the database.
+SELECT month_start, file FROM metering.removed_months
+WHERE restored_at IS NULL AND utility_id = identity.current_utility()
+  AND month_start >= (date_trunc('month', %(from_at)s, 'UTC') AT TIME ZONE 'UTC')::date AND month_start < (%(to_at)s AT TIME ZONE 'UTC')::date + 1
+ORDER BY month_start, removed_at;
+
 -- name: channel_names
 -- What readers of an archive want to know of channels: meter, register, unit, and units a raw step.
 SELECT c.channel_id, m.meter_number, c.register, c.commodity, c.flow, c.unit, c.multiplier * 10::numeric ^ c.pow10

@@ -227,6 +227,63 @@ SELECT identity.protect('metering.archive_manifests', staff => 'SI', auditor => 
 
 CREATE POLICY read_by_functions ON metering.archive_manifests FOR SELECT TO mains_owner USING (utility_id = (SELECT identity.current_utility()));
 
+CREATE TABLE metering.removed_months (
+    utility_id  uuid        NOT NULL DEFAULT identity.current_utility() REFERENCES network.utilities,
+    month_start date        NOT NULL,
+    sha256      bytea       NOT NULL CHECK (length(sha256) = 32),
+    file        text        NOT NULL,
+    removed_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    restored_at timestamptz CHECK (restored_at >= removed_at),
+    PRIMARY KEY (utility_id, month_start, sha256)
+);
+COMMENT ON TABLE metering.removed_months IS 'Months whose readings were taken out of the database into an archive, and when they came back: what is missing there is not lost';
+COMMENT ON COLUMN metering.removed_months.utility_id IS 'The utility';
+COMMENT ON COLUMN metering.removed_months.month_start IS 'First day of the month, UTC';
+COMMENT ON COLUMN metering.removed_months.sha256 IS 'SHA-256 of the archive';
+COMMENT ON COLUMN metering.removed_months.file IS 'Name of the archive''s file; archive_manifests has its place';
+COMMENT ON COLUMN metering.removed_months.removed_at IS 'When its readings began to be removed';
+COMMENT ON COLUMN metering.removed_months.restored_at IS 'When all of them were back; NULL: not yet';
+SELECT identity.protect('metering.removed_months', staff => 'SIU', customer => 'true', auditor => true, classification => 'internal');
+CREATE POLICY read_by_functions ON metering.removed_months FOR SELECT TO mains_owner USING (utility_id = (SELECT identity.current_utility()));
+
+CREATE POLICY read_by_functions ON metering.interval_block_history FOR SELECT TO mains_owner USING (utility_id = (SELECT identity.current_utility()));
+CREATE FUNCTION metering.put_under(
+    month timestamptz, channels bigint[], starts bigint[], totals bigint[], peaks integer[], batches integer[], intervals integer[], offsets smallint[], valids smallint[], versions smallint[],
+    qualities smallint[], widths smallint[], valses bytea[], quals bytea[]
+) RETURNS TABLE (channel_id bigint, block_start bigint) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY EXECUTE format('WITH older AS (
+        SELECT a.channel_id, to_timestamp(a.at) AS block_start, a.total, a.peak, a.batch_id, a.interval_s, a.utc_offset_min, a.n_valid, a.quality, a.width, a.vals, a.qual,
+               CASE WHEN h.newest >= a.version THEN h.newest + 1 ELSE a.version END::smallint AS version
+        FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+            AS a (channel_id, at, total, peak, batch_id, interval_s, utc_offset_min, n_valid, version, quality, width, vals, qual)
+        CROSS JOIN LATERAL (SELECT max(o.version) AS newest, bool_or((o.batch_id, o.vals, o.quality, o.interval_s) = (a.batch_id, a.vals, a.quality, a.interval_s)
+                                                                     AND o.qual IS NOT DISTINCT FROM a.qual) AS is_kept
+                            FROM metering.interval_block_history o WHERE o.channel_id = a.channel_id AND o.block_start = to_timestamp(a.at)) AS h
+        WHERE h.is_kept IS NOT TRUE
+    ), lifted AS (
+        UPDATE %s b SET version = o.version + 1
+        FROM older o
+        WHERE b.channel_id = o.channel_id AND b.block_start = o.block_start AND b.interval_s = o.interval_s AND b.utility_id = identity.current_utility()
+          AND b.block_start >= $1 AND b.block_start < $1 + interval ''1 month''
+        RETURNING b.channel_id, b.block_start, b.batch_id
+    ), kept AS (
+        INSERT INTO metering.interval_block_history
+            (channel_id, block_start, version, utility_id, total, peak, batch_id, interval_s, utc_offset_min, n_valid, quality, width, vals, qual, replaced_by, actor, reason)
+        SELECT o.channel_id, o.block_start, o.version, identity.current_utility(), o.total, o.peak, o.batch_id, o.interval_s, o.utc_offset_min, o.n_valid, o.quality, o.width, o.vals, o.qual,
+               l.batch_id, coalesce(nullif(current_setting(''app.actor'', true), ''''), session_user), ''restored from an archive''
+        FROM older o JOIN lifted l ON l.channel_id = o.channel_id AND l.block_start = o.block_start
+        RETURNING channel_id, block_start)
+        SELECT channel_id, extract(epoch FROM block_start)::bigint FROM kept', metering.live_partition(month))
+    USING date_trunc('month', month, 'UTC'), channels, starts, totals, peaks, batches, intervals, offsets, valids, versions, qualities, widths, valses, quals;
+END
+$$;
+COMMENT ON FUNCTION metering.put_under(timestamptz, bigint[], bigint[], bigint[], integer[], integer[], integer[], smallint[], smallint[], smallint[], smallint[], smallint[], bytea[], bytea[]) IS
+'Keeps archived blocks in the history as the versions before the live blocks of the same days, which stay as they are but for their number; those that the history has already are left. Which were kept: channel and start, epoch seconds';
+GRANT EXECUTE ON FUNCTION metering.put_under(timestamptz, bigint[], bigint[], bigint[], integer[], integer[], integer[], smallint[], smallint[], smallint[], smallint[], smallint[], bytea[], bytea[])
+    TO mains_staff;
+
 CREATE FUNCTION metering.remove_archived(channels bigint[], month timestamptz, archived_as bytea) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     removed bigint;

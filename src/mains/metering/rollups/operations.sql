@@ -51,12 +51,10 @@ SELECT rollup_stale_id, from_date, to_date FROM metering.rollups_stale WHERE uti
 DELETE FROM metering.rollups_stale WHERE rollup_stale_id = ANY (%(ids)s);
 
 -- name: archived_months
--- Months of a stretch of days of which an archive was written and whose readings are not here any more.
+-- Months of a stretch of days whose readings are in an archive and not here, or not all of them.
 SELECT DISTINCT a.month_start
-FROM metering.archive_manifests a
-WHERE a.utility_id = %(utility_id)s AND a.month_start < %(to_date)s AND a.month_start + interval '1 month' > %(from_date)s
-  AND NOT EXISTS (SELECT FROM metering.closed_months m WHERE m.utility_id = a.utility_id AND m.first_day_at >= a.month_start::timestamp AT TIME ZONE 'UTC'
-                    AND m.first_day_at < (a.month_start + interval '1 month') AT TIME ZONE 'UTC');
+FROM metering.removed_months a
+WHERE a.utility_id = %(utility_id)s AND a.restored_at IS NULL AND a.month_start < %(to_date)s AND a.month_start + interval '1 month' > %(from_date)s;
 
 -- name: replaced_blocks
 -- The stored blocks that wait to be replaced, strung together by size as packed_blocks does.
