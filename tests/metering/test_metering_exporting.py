@@ -167,7 +167,7 @@ def test_other_tools_read_the_tables(written, name, tmp_path):
     assert arrow.to_pylist() == pa.Table.from_pylist(frame.to_arrow().to_pylist(), schema=arrow.schema).to_pylist()
 
 
-@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("form", ["espi", "csv", "parquet"])
 def test_what_was_written_changes_nothing_when_it_is_imported(database, staff, written, form, tmp_path):
     paths = [tmp_path / f"{number}.{form}" for number in range(len(KINDS))]
     for path, name in zip(paths, KINDS, strict=True):

@@ -13,11 +13,12 @@ from psycopg import Connection
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mains.base.problems import NotFound, Problem
-from mains.base.terminal import PROBLEM, Json, answer, say, table
+from mains.base.terminal import PROBLEM, Json, answer, note, say, table
 from mains.identity.acting import Utility, acting
 from mains.metering import exporting, formats, importing, push_cli, queries
 from mains.metering.closing import cli as closing_cli
 from mains.metering.exporting import files as export_files
+from mains.metering.exporting.register_reads import left_out
 from mains.metering.exporting.selecting import chosen
 from mains.metering.formats import csv_map
 from mains.metering.queries import Channel
@@ -115,7 +116,7 @@ def export(
     utility: Utility = None,
     as_json: Json = False,
 ) -> None:
-    """Write readings as Green Button, CSV, Parquet or an Arrow stream; import reads the first three back to the same readings."""
+    """Write readings as Green Button, CSV, Parquet or an Arrow stream; import reads the first three back to the same readings. What a format cannot hold is counted on stderr."""
     _one_of("--format", format, tuple(export_files.FORMATS))
     if sum(each is not None for each in (service_point, account, meter, channel)) != 1:
         raise UnknownChoice("it is not said whose readings are meant", cure="name one of --service-point, --account, --meter or --channel")
@@ -123,17 +124,22 @@ def export(
     with who.database.transaction(actor=who.actor) as conn:
         zone = ZoneInfo(queries.zone_of_utility(conn))
         stretches = chosen(conn, service_point=service_point, account=account, meter=meter, channel=channel, from_at=_local(from_, zone), to_at=_local(to, zone))
+        left = left_out(conn, stretches, format="json" if as_json and output is None else format)
+        if left.total:
+            note(left.sentence())
         found = export_files.pieces(conn, stretches, format=format, zone=zone, at=datetime.now(UTC))
         if output is None and not as_json:
             export_files.write(sys.stdout.buffer, found)
             sys.stdout.flush()
             return
         if output is None:
-            answer([reading.as_row(zone) for reading in exporting.of_stretches(conn, stretches)], as_json=True, text="")
+            rows = [reading.as_row(zone) for reading in exporting.of_stretches(conn, stretches)]
+            answer({"readings": rows, "register_reads_left_out": left.as_json()}, as_json=True, text="")
             return
         with output.open("wb") as file:
             count = export_files.write(file, found)
-    answer({"file": output, "format": format, "readings": count}, as_json=as_json, text=f"wrote {count:,} readings to {output}")
+    told = {"file": output, "format": format, "readings": count, "register_reads_left_out": left.as_json()}
+    answer(told, as_json=as_json, text=f"wrote {count:,} readings to {output}")
 
 
 @app.command("sum")

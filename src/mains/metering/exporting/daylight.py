@@ -6,8 +6,7 @@ A rule holds, from its highest bit: month (4 bits), operator (3), day of the mon
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +37,10 @@ class _Turn:
     after: int
 
 
-def local_time(zone: ZoneInfo, year: int) -> LocalTime:
+def local_time(zone: tzinfo, year: int) -> LocalTime:
     """The local time of a zone in a year; rules of all ones where the clock does not turn twice a year by one pattern.
 
+    >>> from zoneinfo import ZoneInfo
     >>> found = local_time(ZoneInfo("America/New_York"), 2026)
     >>> found.tz_offset_s, found.dst_offset_s, found.start_rule, found.end_rule
     (-18000, 3600, '360E2000', 'B40E2000')
@@ -55,13 +55,13 @@ def local_time(zone: ZoneInfo, year: int) -> LocalTime:
     return LocalTime(tz_offset_s=low, dst_offset_s=ups[0].after - ups[0].before, start_rule=start, end_rule=end)
 
 
-def local_offsets(starts: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.int64]:
+def local_offsets(starts: NDArray[np.int64], zone: tzinfo) -> NDArray[np.int64]:
     """The offset (s east) of a zone at each of some instants (epoch s); clocks turn on a half hour."""
     bins, where = np.unique(starts // 1800, return_inverse=True)
     return np.array([_offset(zone, as_instant(each * 1800)) for each in bins.tolist()], dtype=np.int64)[where]
 
 
-def _turns(zone: ZoneInfo, year: int) -> Iterator[_Turn]:
+def _turns(zone: tzinfo, year: int) -> Iterator[_Turn]:
     """The changes of a zone's clock in a year."""
     at, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
     while at < end:
@@ -92,7 +92,7 @@ def _rule(turns: list[_Turn]) -> str | None:
     return f"{month << 28 | operator << 25 | weekday << 17 | hour << 12 | second:08X}"
 
 
-def _offset(zone: ZoneInfo, at: datetime) -> int:
+def _offset(zone: tzinfo, at: datetime) -> int:
     offset = at.astimezone(zone).utcoffset()
     assert offset is not None  # a zone always has one
     return int(offset.total_seconds())

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from psycopg import Connection
 
-from mains.metering.exporting import csv_layout, green_button, tables
+from mains.metering.exporting import csv_layout, green_button, register_reads, tables
 from mains.metering.exporting.selecting import Stretch
 from mains.metering.exporting.spans import spans
 
@@ -33,7 +33,8 @@ def pieces(
     if format == "csv":
         yield from ((text.encode(), count) for text, count in csv_layout.csv_pieces(found, zone))
     elif format == "espi":
-        yield from ((text.encode(), count) for text, count in green_button.feed(found, stretches, zone=zone, title=title, at=at))
+        usages = register_reads.held_by_green_button(register_reads.usages(conn, stretches))
+        yield from ((text.encode(), count) for text, count in green_button.feed(found, stretches, zone=zone, title=title, at=at, usages=usages))
     elif format == "arrow":
         yield from tables.arrow_pieces(found, tables.schema(stretches))
     else:

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Protocol, cast
+from urllib.parse import unquote
 
 from mains.base.units import UNITS
 from mains.metering.formats.assemble import Stream
@@ -114,9 +115,9 @@ class Feed:
         return self._parent(reading, "UsagePoint", "MeterReading")
 
     def _offset(self, point: Entry | None, reading: Entry | None) -> int:
-        """Standard offset (minutes east) of the local time linked to the usage point, else the only one, else the caller's, else 0."""
+        """Standard offset (minutes east) of the local time linked to the meter reading or the usage point, else the only one, else the caller's, else 0."""
         times = self._of["LocalTimeParameters"]
-        related = (point.related if point else ()) + (reading.related if reading else ())
+        related = (reading.related if reading else ()) + (point.related if point else ())
         by_own = self._by_own["LocalTimeParameters"]
         linked = next((by_own[href] for href in related if href in by_own), times[0] if len(times) == 1 else None)
         seconds = linked.stated.get("tzOffset") if linked else None
@@ -170,9 +171,9 @@ def _or(number: int | None, otherwise: int) -> int:
 
 
 def _last(path: str) -> str:
-    return path.rstrip("/").rsplit("/", 1)[-1]
+    return unquote(path.rstrip("/").rsplit("/", 1)[-1])
 
 
 def _segment(path: str, after: str) -> str:
     parts = path.split("/")
-    return parts[parts.index(after) + 1] if after in parts[:-1] else ""
+    return unquote(parts[parts.index(after) + 1]) if after in parts[:-1] else ""
