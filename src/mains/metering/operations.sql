@@ -39,8 +39,8 @@ CREATE TEMPORARY TABLE replacing_blocks (
 ANALYZE pg_temp.staged_blocks (channel_id, block_start, n_valid);
 
 -- name: allow_sorting
--- Memory for sorting the staged blocks, and a small sample of them for the planner, for this transaction.
-SELECT set_config('work_mem', '64MB', true), set_config('default_statistics_target', '10', true);
+-- Memory for sorting the staged blocks, a small sample of them for the planner, and its word that a page out of order costs little, for this transaction.
+SELECT set_config('work_mem', '64MB', true), set_config('default_statistics_target', '10', true), set_config('random_page_cost', '1.1', true);
 
 -- name: join_as_sets
 -- How the planner may join, for this transaction: never row by row, whatever it believes about tables that were filled a moment ago.
@@ -64,7 +64,7 @@ ON CONFLICT (channel_id, block_start) DO NOTHING;
 -- Stored blocks that differ from a staged one, side by side, locked in the order of the key; a slice after one place.
 SELECT b.channel_id, b.block_start, s.ctid::text, b.utc_offset_min,
        b.interval_s AS interval_s, b.width, b.vals, b.quality, b.qual,
-       s.interval_s AS new_interval_s, s.width AS new_width, s.vals AS new_vals, s.quality AS new_quality, s.qual AS new_qual
+       s.interval_s AS new_interval_s, s.width AS new_width, s.vals AS new_vals, s.quality AS new_quality, s.qual AS new_qual, NULL::text AS stored_at
 FROM pg_temp.staged_blocks s JOIN metering.interval_blocks b ON b.channel_id = s.channel_id AND b.block_start = s.block_start
 WHERE b.block_start >= %(first)s AND b.block_start <= %(last)s AND s.n_valid > 0
   AND (b.vals <> s.vals OR b.width <> s.width OR b.quality <> s.quality OR b.interval_s <> s.interval_s OR b.qual IS DISTINCT FROM s.qual)
@@ -72,6 +72,24 @@ WHERE b.block_start >= %(first)s AND b.block_start <= %(last)s AND s.n_valid > 0
 ORDER BY s.channel_id, s.block_start, s.ctid
 LIMIT %(limit)s
 FOR UPDATE OF b;
+
+-- name: lock_differing_few
+-- The same for few staged blocks: each is looked up by its key, whatever the planner believes.
+SELECT b.channel_id, b.block_start, s.place::text, b.utc_offset_min, b.interval_s, b.width, b.vals, b.quality, b.qual,
+       s.interval_s AS new_interval_s, s.width AS new_width, s.vals AS new_vals, s.quality AS new_quality, s.qual AS new_qual, b.place::text AS stored_at
+FROM (
+    SELECT ctid AS place, channel_id, block_start, interval_s, width, vals, quality, qual FROM pg_temp.staged_blocks
+    WHERE n_valid > 0 AND (channel_id, block_start, ctid) > (%(after_channel)s, %(after_start)s, %(after_place)s::tid)
+    ORDER BY channel_id, block_start, ctid
+    OFFSET 0
+) AS s
+CROSS JOIN LATERAL (
+    SELECT i.ctid AS place, i.channel_id, i.block_start, i.utc_offset_min, i.interval_s, i.width, i.vals, i.quality, i.qual FROM metering.interval_blocks i
+    WHERE i.channel_id = s.channel_id AND i.block_start = s.block_start AND i.block_start >= %(first)s AND i.block_start <= %(last)s
+      AND (i.vals <> s.vals OR i.width <> s.width OR i.quality <> s.quality OR i.interval_s <> s.interval_s OR i.qual IS DISTINCT FROM s.qual)
+    FOR UPDATE OF i
+) AS b
+LIMIT %(limit)s;
 
 -- name: replace_blocks
 -- Merged blocks take the place of stored ones as their next versions; a trigger keeps what they replace.
@@ -81,6 +99,14 @@ SET total = r.total, peak = r.peak, batch_id = r.batch_id, n_valid = r.n_valid, 
 FROM pg_temp.replacing_blocks r
 WHERE b.channel_id = r.channel_id AND b.block_start = r.block_start AND b.block_start >= %(first)s AND b.block_start <= %(last)s
   AND (%(channels)s::bigint[] IS NULL OR b.channel_id = ANY (%(channels)s));
+
+-- name: replace_locked_blocks
+-- The same where it is known at which places the stored ones lie: they are locked, so they stay there. A place of another month's table is another block, which the keys leave out.
+UPDATE metering.interval_blocks b
+SET total = r.total, peak = r.peak, batch_id = r.batch_id, n_valid = r.n_valid, quality = r.quality, width = r.width, vals = r.vals, qual = r.qual,
+    version = b.version + ((b.vals, b.qual, b.quality, b.width, b.interval_s) IS DISTINCT FROM (r.vals, r.qual, r.quality, r.width, r.interval_s))::integer
+FROM pg_temp.replacing_blocks r
+WHERE b.ctid = ANY (%(places)s::tid[]) AND b.channel_id = r.channel_id AND b.block_start = r.block_start AND b.block_start >= %(first)s AND b.block_start <= %(last)s;
 
 -- name: empty_replacements
 -- Makes room for the next slice.

@@ -29,8 +29,8 @@ from mains.metering.wire import COLUMNS, COPY_HEADER, COPY_TRAILER, to_copy_bina
 
 _sql = Statements("mains.metering", "operations.sql")
 _SLICE = 50_000
-_FEW = 5_000
-"""Channels up to which stored blocks are looked up by channel; of more, the days are read through."""
+_FEW, _FEW_BLOCKS = 5_000, 30_000
+"""Channels and blocks up to which stored blocks are looked up by key; for more, the days are read through."""
 
 
 class ReadingsAlreadyThere(Problem):
@@ -236,9 +236,10 @@ def merge_staged(conn: Connection, *, utility_id: UUID, batch_id: int) -> Stored
                     stored.new += int(packed.records["n_valid"].sum(dtype=np.int64))
                     added.add_packed(conn, [packed])
             conn.execute(_sql.create_replacements)
-            if staging.blocks > _FEW:
+            is_few = staging.blocks <= _FEW_BLOCKS
+            if not is_few:
                 conn.execute(_sql.join_as_sets)
-            for differing in _differing(conn, first=first, last=last):
+            for differing in _differing(conn, first=first, last=last, is_few=is_few):
                 _replace(conn, differing, stored, added, utility_id=utility_id, batch_id=batch_id, bounds=(first, last))
             conn.execute(_sql.join_freely)
             conn.execute(_sql.drop_replacements)
@@ -247,13 +248,13 @@ def merge_staged(conn: Connection, *, utility_id: UUID, batch_id: int) -> Stored
     return stored
 
 
-def _differing(conn: Connection, *, first: datetime, last: datetime) -> Iterator[list[tuple]]:
+def _differing(conn: Connection, *, first: datetime, last: datetime, is_few: bool) -> Iterator[list[tuple]]:
     """Slices of stored blocks beside the staged ones that differ, locked."""
     after: tuple[int, datetime, str] = (-(2**63), datetime.min.replace(tzinfo=UTC), "(0,0)")
     while True:
         asked = {"first": first, "last": last, "after_channel": after[0], "after_start": after[1], "after_place": after[2], "limit": _SLICE}
         with conn.cursor(binary=True) as cursor:
-            rows = cursor.execute(_sql.lock_differing, asked).fetchall()
+            rows = cursor.execute(_sql.lock_differing_few if is_few else _sql.lock_differing, asked).fetchall()
         if rows:
             yield rows
         if len(rows) < _SLICE:
@@ -333,7 +334,7 @@ def _merge_turns(
         quality=quality[chosen],
     )
     copy_blocks(conn, [replacing], utility_id=utility_id, batch_id=batch_id, table=sql.Identifier("pg_temp", "replacing_blocks"))
-    _put_in_place(conn, channels, first=bounds[0], last=bounds[1])
+    _put_in_place(conn, channels, first=bounds[0], last=bounds[1], places=[rows[i][14] for i in chosen.tolist()])
     conn.execute(_sql.empty_replacements)
 
 
@@ -355,10 +356,14 @@ def replace_stored(conn: Connection, parts: Sequence[Blocks], *, utility_id: UUI
     return changed
 
 
-def _put_in_place(conn: Connection, channels: NDArray[np.int64], *, first: datetime, last: datetime) -> int:
-    """Blocks of `channels` that wait to replace those that start in [first, last] do so; how many."""
+def _put_in_place(conn: Connection, channels: NDArray[np.int64], *, first: datetime, last: datetime, places: Sequence[str | None] = ()) -> int:
+    """Blocks of `channels` that wait to replace those that start in [first, last] do so; how many. `places` are those of the stored ones, where they are known and locked."""
     distinct = np.unique(channels)
     conn.execute(_sql.join_as_sets)
+    if places and None not in places:
+        changed = conn.execute(_sql.replace_locked_blocks, {"first": first, "last": last, "places": list(places)}).rowcount
+        conn.execute(_sql.join_freely)
+        return changed
     changed = conn.execute(_sql.replace_blocks, {"first": first, "last": last, "channels": distinct.tolist() if len(distinct) <= _FEW else None}).rowcount
     conn.execute(_sql.join_freely)
     return changed
