@@ -24,6 +24,8 @@ from mains.base.problems import Issue
 from mains.base.units import UNITS
 from mains.devices.queries import meters_by_number
 from mains.metering import inbox, operations, queries, registers, store
+from mains.metering.formats.assemble import DEFAULT_LIMITS
+from mains.metering.formats.findings import CURES as FINDING_CURES
 from mains.metering.load import as_instant
 from mains.metering.model import MISSING, Quality
 from mains.metering.queries import Channel
@@ -34,10 +36,11 @@ QUALITIES = {quality.name.lower(): quality for quality in Quality if quality is 
 MOST_NAMED = 1000
 """Refused lines that are reported one by one; more of a kind are counted together."""
 
-_NUMBER = re.compile(r"(-?)(\d{1,18})(?:\.(\d{1,18}))?(?:[eE]([+-]?\d{1,2}))?")
+_NUMBER = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,18}))?(?:[eE]([+-]?[0-9]{1,2}))?")
 _MOST_DIGITS = 18
 _MOST_STEPS = 2**31 - 1
 _CURES = CURES | {
+    **{code: FINDING_CURES[code] for code in ("negative-value", "absurd-value")},
     "unknown-channel": "register the channel at its meter",
     "unknown-meter": "register the meter",
     "bad-value": "send a decimal number of at most 18 digits, as a JSON number or a string",
@@ -340,7 +343,8 @@ def _resolved(conn: Connection, sent: Columns, *, at: datetime, tolerance: timed
     }
     raw, wrong_scale = _raws(sent, place, choices)
     keep = np.ones(len(place), dtype=bool)
-    for mask, code, message in (*_mistimed(sent.start, column["interval"], column["offset"], at=at, tolerance=tolerance), *wrong_scale):
+    impossible = _impossible(raw, place, choices.channels)
+    for mask, code, message in (*_mistimed(sent.start, column["interval"], column["offset"], at=at, tolerance=tolerance), *wrong_scale, *impossible):
         for i in np.flatnonzero(mask & keep).tolist():
             meter, register, _ = sent.names[sent.name[i]]
             refused.add(code, f"{meter} {register} at {_shown(int(sent.start[i]))}: {message}", line=int(sent.line[i]))
@@ -364,6 +368,23 @@ def _mistimed(
     yield start + interval > latest, "future-reading", f"it ends after {as_instant(int(latest)).isoformat()}"
     yield start < (at - OLDEST).timestamp(), "too-old", "it is more than 40 years old"
     yield (start + offset * 60) % np.maximum(interval, 1) != 0, "off-grid-of-channel", "it is off the grid of the channel's standard time"
+
+
+def _impossible(raw: NDArray[np.int64], place: NDArray[np.intp], channels: Sequence[Channel]) -> Iterator[tuple[NDArray[np.bool_], str, str]]:
+    """Which values no meter measures, by the limits that files have too."""
+    is_signed = np.array([each.flow == "net" for each in channels])[place]
+    yield (raw < 0) & ~is_signed, "negative-value", "it is negative on a channel that counts one direction"
+    most = np.array([_most_raw(each) for each in channels])[place]
+    yield np.abs(raw) > most, "absurd-value", "no meter measures so much in this time"
+
+
+def _most_raw(channel: Channel) -> float:
+    """The most raw steps that an interval can have; a dial has no limit."""
+    quantity = UNITS[channel.unit].quantity
+    if channel.interval_s is None or quantity not in DEFAULT_LIMITS:
+        return float("inf")
+    hours = 1.0 if quantity.endswith("power") else channel.interval_s / 3600
+    return DEFAULT_LIMITS[quantity] * hours / float(UNITS[channel.unit].factor * channel.step)
 
 
 def _places(conn: Connection, sent: Columns, choices: _Choices, refused: Refused) -> NDArray[np.intp]:

@@ -23,6 +23,8 @@ from mains.metering.vee.work_list import checked_reason
 
 _sql = Statements("mains.metering.vee", "operations.sql")
 
+AHEAD = timedelta(hours=1)
+"""How far after now a value may lie: clocks differ."""
 LONGEST = 62
 """Days that one edit may cover."""
 
@@ -62,6 +64,8 @@ def propose_edit(
     with database.transaction(actor=actor) as conn:
         channel = _channel(conn, channel_id)
         interval_s = _checked(channel, from_at, values)
+        if from_at + timedelta(seconds=interval_s * len(values)) > at + AHEAD:
+            raise UnableToEditReadings(f"the values go on after {(at + AHEAD).isoformat()}", cure="edit what has been measured")
         if vee_exception_id is not None and still_unsettled(conn, [vee_exception_id])[0].channel_id != channel_id:
             raise UnableToEditReadings(f"exception {vee_exception_id} is of another channel than {channel_id}", cure="name the channel of the exception")
         waits = queries.policy_on(conn, at.astimezone(ZoneInfo(zone_of_utility(conn))).date()).has_four_eyes
@@ -149,6 +153,8 @@ def _checked(channel: Channel, from_at: datetime, values: Sequence[int | None]) 
         raise UnableToEditReadings(f"an edit has 1 to {most} values, this one {sum(value is not None for value in values)}", cure="edit a shorter stretch, or estimate it")
     if any(value is not None and not MISSING < value < 2**31 for value in values):
         raise UnableToEditReadings("a value does not fit a reading", cure="values are whole raw steps of the channel below 2,147,483,648")
+    if channel.flow != "net" and any(value is not None and value < 0 for value in values):
+        raise UnableToEditReadings(f"channel {channel.channel_id} counts one direction, and a value is negative", cure="edit the channel of the other direction")
     return channel.interval_s
 
 
