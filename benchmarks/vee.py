@@ -27,7 +27,7 @@ from mains.metering.vee.model import DAY, Heads, RegisterSpans, Window
 from mains.metering.vee.rules import BY_NAME, BY_NUMBER
 
 SEED = 9_500_000
-HOUSEHOLDS, BATCH, DAYS, HEADS = 1000, 250, 49, 35
+HOUSEHOLDS, BATCH, DAYS, HEADS = 2000, 250, 49, 35
 DEMO_SEEDS = (31, 32, 33)
 DEMO_STARTS = (60, 185, 235, 290, 340)
 """Days of the demo's span at which stretches begin that faults are put into; around its changes of the clocks for slips."""
@@ -159,7 +159,7 @@ def found_share(kind: str) -> tuple[float, float]:
     """Share of the faults of one kind that are found, from the values alone and with daily snapshots."""
     total = np.zeros(3, dtype=np.int64)
     for batch in range(HOUSEHOLDS // BATCH):
-        clean = homes(BATCH, DAYS, seed=SEED + 100 + batch, season=SEASONS[batch], change_day=28 if kind == "DST slip" else None)
+        clean = homes(BATCH, DAYS, seed=SEED + 100 + batch, season=SEASONS[batch % len(SEASONS)], change_day=28 if kind == "DST slip" else None)
         total += counted(kind, clean, np.random.default_rng([SEED, batch]), lambda values, dial, clean=clean: whole(values, clean, dial))
     return total[0] / total[2], total[1] / total[2]
 

@@ -101,8 +101,9 @@ def high_low(scene: Scene, limits: Limits) -> Found:
     """Average daily use of the period that ends against the period before and the same days last year: off from each that is known by more than a share and a floor, and from what
     became of its peers by more than `spreads` times what peers differ by.
 
-    Peers are the channels of the window of one commodity, flow and meter class (of any class where it is given back: one sun shines), held against the same two stretches of days: their median change is the weather's, and their
-    middle half says how far apart homes are in it. Where fewer than `PEERS` are known, the share alone decides. `measured` is the change less that of the peers, as a share.
+    Peers are the channels of the window of one commodity, flow and meter class (of any class where it is given back: one sun shines), held against the same two stretches of
+    days: their median change is the weather's, and their middle half says how far apart homes are in it. Where fewer than `PEERS` are known, the share alone decides. `measured` is
+    the change less that of the peers, as a share.
     """
     ends, history, facts = cycle_ends(scene), scene.history, scene.window.facts
     kind = (facts.commodity.astype(np.int64) * 16 + facts.flow) * 4096 + np.where(facts.flow == FlowCode.RECEIVED, 0, facts.meter_class)

@@ -58,7 +58,7 @@ RULES: tuple[Rule, ...] = (
     _rule(24, "balance", "Meters of a transformer or feeder against it", declared.balance, "warning", "ours", share=0.10),
     _rule(25, "future-stale", "Readings of the future, or too old", declared.future_or_stale, "failure", "ours", ahead_s=600, days=400),
     _rule(26, "scale-change", "Everything higher or lower by a factor", levels.scale_change, "failure", "ours", marks=True, factor=4.0),
-    _rule(27, "clock-shift", "A day's shape moved by hours", shapes.clock_shift, "warning", "ours", days=8, score=6.2, change_score=2.0),
+    _rule(27, "clock-shift", "A day's shape moved by hours", shapes.clock_shift, "warning", "ours", days=8, score=6.2, change_score=0.0),
     _rule(28, "swapped-meters", "Two meters' readings exchanged", levels.swapped_meters, "warning", "ours", days=7, own=0.4, score=0.75, drift=0.05),
 )  # fmt: skip
 
