@@ -9,9 +9,11 @@ from town import AFTERWARDS, ZONE, Town, home_rate, midnight
 
 from mains.base.problems import Problem
 from mains.billing import operations, queries
-from mains.billing.explaining import explain_bill
+from mains.billing.explaining import UnableToExplainBill, explain_bill
 from mains.billing.runs import UnableToRunCycle, run_cycle
 from mains.billing.verifying import verify_bills
+from mains.metering.closing import archive
+from mains.metering.closing.operations import close_month
 
 APRIL, MAY, JUNE = date(2026, 4, 1), date(2026, 5, 1), date(2026, 6, 1)
 
@@ -322,6 +324,24 @@ def test_a_correction_after_the_bill_leaves_it_verifiable_from_the_old_readings(
     assert (found.same, found.from_old_readings) == (1, 1)
     assert explained.used_old_readings
     assert int(explained.readings.values.sum()) == 30 * 96 * 250
+
+
+def test_a_bill_of_a_removed_month_names_the_archive(town: Town, tmp_path):
+    account, channel = town.home()
+    town.measures(channel, flat(32), first=date(2026, 3, 31))
+    town.bills(APRIL, MAY)
+    close_month(town.database, town.clerk, month=APRIL, at=AFTERWARDS, is_forced=True)
+    made = archive.archive_month(town.database, town.clerk, month=APRIL, folder=tmp_path, at=AFTERWARDS)
+    archive.remove_archived(town.database, town.clerk, tmp_path / made.file)
+
+    with town.database.transaction(actor=town.clerk) as conn:
+        (verdict,) = verify_bills(conn, queries.bill_keys(conn)).different
+        with pytest.raises(UnableToExplainBill, match=made.file):
+            explain_bill(conn, town.bill_of(account, APRIL)[0])
+    assert made.file in verdict.difference
+    archive.restore_archive(town.database, town.clerk, tmp_path / made.file, at=AFTERWARDS)
+    with town.database.transaction(actor=town.clerk) as conn:
+        assert verify_bills(conn, queries.bill_keys(conn)).same == 1
 
 
 def test_a_tampered_line_is_found(town: Town, admin):

@@ -23,7 +23,9 @@ from mains.billing.queries import Bill, BillLine
 from mains.billing.runs import drafts_of
 from mains.billing.selecting import service_of_inputs
 from mains.billing.usage import IntervalUsage, interval_usage, register_usage
+from mains.billing.verifying import removed_readings
 from mains.metering import registers
+from mains.metering.closing import queries as closing
 from mains.metering.model import Quality
 from mains.rates import engine
 from mains.rates.explain import LineExplanation, explain
@@ -190,6 +192,8 @@ def explain_bill(conn: Connection, bill_id: UUID) -> BillExplanation:
     versions = versions_by_id(conn, {segment.rate_version_id for segment in service.segments})
     lines = queries.lines_of_bill(conn, found)
     as_of = _instant_that_agrees(conn, service, versions, row)
+    if as_of is not None:
+        _refuse_archived(conn, found.bill_number, service, versions, row)
     plans, used, usage = _worked_out(conn, service, versions, as_of)
     whys = [why for plan, one in zip(plans, used, strict=True) for why in explain(plan, one, 0)]
     if [why.amount for why in whys] != [line.amount for line in lines]:
@@ -210,6 +214,16 @@ def _instant_that_agrees(conn: Connection, service: Service, versions: dict[UUID
     if isinstance(draft, Draft) and [channel["sha256"] for channel in draft.frozen_channels] == frozen:
         return None
     return row["readings_as_of"]
+
+
+def _refuse_archived(conn: Connection, bill_number: str, service: Service, versions: dict[UUID, StoredVersion], row: dict[str, Any]) -> None:
+    """Refuse a bill whose readings are in an archive."""
+    away = removed_readings(conn, service)
+    if not away:
+        return
+    draft = drafts_of(conn, [service], versions, as_of=row["readings_as_of"])[0]
+    if not isinstance(draft, Draft) or [channel["sha256"] for channel in draft.frozen_channels] != [channel["sha256"] for channel in row["channels"]]:
+        raise UnableToExplainBill(f"bill {bill_number}: {closing.sentence(away)}", cure=f"restore first: mains readings restore {away[0].file}")
 
 
 def _worked_out(

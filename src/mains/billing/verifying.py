@@ -1,8 +1,8 @@
 """Making bills again from their frozen inputs, and holding every byte against what was issued."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from mains.billing import calculating, freezing, queries
 from mains.billing.model import ENGINE_VERSION, Draft, Held, Service
 from mains.billing.runs import drafts_of
 from mains.billing.selecting import service_of_inputs
+from mains.metering.closing import queries as closing
 from mains.rates.queries import StoredVersion, versions_by_id
 
 
@@ -68,7 +69,20 @@ def _verify_some(conn: Connection, ids: list[UUID]) -> list[Verdict]:
             verdicts[service.bill_id] = _verdict(by_id[service.bill_id], draft, used_old_readings=False)
     for bill_id in [bill_id for bill_id, verdict in verdicts.items() if not verdict.is_same]:
         verdicts[bill_id] = _as_it_was(conn, by_id[bill_id], services[bill_id], versions)
+    for bill_id in [bill_id for bill_id, verdict in verdicts.items() if not verdict.is_same]:
+        if away := removed_readings(conn, services[bill_id]):
+            difference = f"it cannot be made again before they are restored: {closing.sentence(away)}"
+            verdicts[bill_id] = replace(verdicts[bill_id], difference=difference)
     return [verdicts[bill_id] for bill_id in ids if bill_id in verdicts]
+
+
+def removed_readings(conn: Connection, service: Service) -> list[closing.RemovedMonth]:
+    """The months of a service's interval readings that are in an archive, not in the database."""
+    spans = [span for span in service.channels if span.interval_s is not None]
+    if not spans:
+        return []
+    day = timedelta(days=1)  # a span begins within a standard-time day, and its last one began within the day before its end
+    return closing.removed_months(conn, min(span.from_at for span in spans) - day, max(span.to_at for span in spans) - day)
 
 
 def _as_it_was(conn: Connection, row: dict[str, Any], service: Service, versions: dict[UUID, StoredVersion]) -> Verdict:

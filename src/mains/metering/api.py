@@ -20,7 +20,8 @@ from mains.base.paging import Page
 from mains.base.problems import NotFound, Problem
 from mains.metering import exporting, formats, importing, meters_api, queries, sums
 from mains.metering.exporting import files
-from mains.metering.exporting.selecting import chosen
+from mains.metering.exporting.removed import refuse_archived
+from mains.metering.exporting.selecting import chosen, of_channels
 from mains.metering.model import ParsedFile
 
 router = APIRouter(prefix="/v1", tags=["metering"])
@@ -145,6 +146,7 @@ def readings(
     found = queries.channels_by_id(conn, [channel_id]) if -(2**63) <= channel_id < 2**63 else []
     if not found:
         raise NotFound(f"channel {channel_id} is not here", cure="see /v1/channels")
+    refuse_archived(conn, of_channels(found, from_at, to_at))
     listed = [
         ReadingOut(start=each.start, interval_s=each.interval_s, value=each.value, quality=each.quality.name.lower())
         for each in exporting.readings(conn, found, from_at, to_at)
@@ -193,6 +195,7 @@ def download(
     def body() -> Iterator[bytes]:
         with database.transaction(actor=actor) as conn:
             stretches = chosen(conn, service_point=service_point, account=account, meter=meter, channel=channel, from_at=from_at, to_at=to_at)
+            refuse_archived(conn, stretches)
             zone = ZoneInfo(queries.zone_of_utility(conn))
             yield from (piece for piece, _ in files.pieces(conn, stretches, format=format, zone=zone, at=datetime.now(UTC)))
 

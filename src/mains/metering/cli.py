@@ -19,6 +19,7 @@ from mains.metering import exporting, formats, importing, push_cli, queries
 from mains.metering.closing import cli as closing_cli
 from mains.metering.exporting import files as export_files
 from mains.metering.exporting.register_reads import left_out
+from mains.metering.exporting.removed import ReadingsInArchive, refuse_archived
 from mains.metering.exporting.selecting import chosen
 from mains.metering.formats import csv_map
 from mains.metering.queries import Channel
@@ -113,6 +114,7 @@ def export(
     channel: Annotated[int | None, typer.Option(help="Key of a channel.")] = None,
     format: Annotated[str, typer.Option(help=f"One of {', '.join(export_files.FORMATS)}.")] = "csv",  # noqa: A002 - the option's name
     output: Annotated[Path | None, typer.Option(help="File to write; else the output of the command.")] = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Also without the months that are in an archive; they are named.")] = False,
     utility: Utility = None,
     as_json: Json = False,
 ) -> None:
@@ -124,6 +126,12 @@ def export(
     with who.database.transaction(actor=who.actor) as conn:
         zone = ZoneInfo(queries.zone_of_utility(conn))
         stretches = chosen(conn, service_point=service_point, account=account, meter=meter, channel=channel, from_at=_local(from_, zone), to_at=_local(to, zone))
+        try:
+            refuse_archived(conn, stretches)
+        except ReadingsInArchive as problem:
+            if not partial:
+                raise
+            note(f"left out: {problem.detail}")
         left = left_out(conn, stretches, format="json" if as_json and output is None else format)
         if left.total:
             note(left.sentence())

@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from psycopg import Connection
 from mains.base.db import Actor, Database
 from mains.base.problems import Issue, Problem
 from mains.metering import formats, operations, queries, registers, store
+from mains.metering.closing import queries as closing
 from mains.metering.formats.csv_map import CsvMap
 from mains.metering.load import as_instant
 from mains.metering.model import ChannelKey, ParsedFile
@@ -300,6 +301,7 @@ class _Importer:
             self._make_months(tally)
             stored = store.merge_staged(conn, utility_id=self.actor.utility_id, batch_id=batch_id)
             tally.refuse(_refusals(stored.refusals, tally), raw_sum=sum(refusal.raw_sum for refusal in stored.refusals))
+            tally.add(_archived(conn, tally))
             operations.quarantine(conn, batch_id=batch_id, issues=tally.waiting, file=part.file)
             tally.new, tally.changed = tally.new + stored.new, tally.changed + stored.changed
             operations.close_batch(
@@ -394,6 +396,21 @@ class _Tally:
         self.accepted -= sum(issue.count for issue in issues)
         self.raw_sum -= raw_sum
         self.add(issues)
+
+
+def _archived(conn: Connection, tally: _Tally) -> list[Issue]:
+    """A warning for each archive that holds the other readings of a month to which the file brought some."""
+    if not tally.months:
+        return []
+    first, last = (datetime(month.year, month.month, 1, tzinfo=UTC) for month in (min(tally.months), max(tally.months)))
+    removed = [each for each in closing.removed_months(conn, first, last + timedelta(days=1)) if each.month in tally.months]
+    return [
+        Issue(
+            code="month-in-archive", message=closing.sentence([each]), cure=f"restore the archive, which merges it with these readings: mains readings restore {each.file}",
+            file=tally.file, severity="warning",
+        )
+        for each in removed
+    ]  # fmt: skip
 
 
 def _refusals(refusals: Sequence[store.Refusal], tally: _Tally) -> list[Issue]:

@@ -12,8 +12,11 @@ import psycopg
 import pytest
 from meter_world import add_channels, days, deliver, first_load
 
+from mains.metering import importing, queries
 from mains.metering.closing import archive, operations
 from mains.metering.closing import queries as closing_queries
+from mains.metering.exporting.removed import ReadingsInArchive, refuse_archived
+from mains.metering.exporting.selecting import of_channels
 from mains.metering.load import block_fingerprints, load
 from mains.metering.model import MISSING, Quality
 from mains.metering.rollups import operations as rollups
@@ -139,6 +142,28 @@ def test_late_readings_of_a_removed_month_are_merged_with_the_archive(database, 
     again = archive.restore_archive(database, staff, file, at=NOW)
     assert (again.merged, again.blocks, again.already_there) == (0, 0, 5)
     assert seen(database, staff, filled, june)[1] == after[1]
+
+
+def test_a_removed_month_is_not_taken_for_missing(database, staff, filled, june, tmp_path):
+    close(database, staff, june)
+    made = archive.archive_month(database, staff, month=june.date(), folder=tmp_path, at=NOW)
+    archive.remove_archived(database, staff, tmp_path / made.file)
+    with database.transaction(actor=staff) as conn:
+        channels = queries.channels_by_id(conn, filled)
+        refuse_archived(conn, of_channels(channels, june - 5 * DAY, june))  # May, to the last local midnight
+        refuse_archived(conn, of_channels(channels, june + 30 * DAY, june + 40 * DAY))
+        for from_at, to_at in ((june - DAY, june + DAY), (june + 29 * DAY, june + 40 * DAY)):
+            with pytest.raises(ReadingsInArchive, match=made.file):
+                refuse_archived(conn, of_channels(channels, from_at, to_at))
+    late = tmp_path / "late.csv"
+    late.write_text(f"meter,register,start,value,unit,interval_minutes\n{channels[1].meter_number},{channels[1].register},{(june + DAY).isoformat()},5,{channels[1].unit},15\n")
+    report = importing.import_files(database, staff, [late], at=NOW)
+    assert report.reasons["month-in-archive"].severity == "warning"
+    assert report.total("new") == 1
+    assert made.file in report.reasons["month-in-archive"].message
+    archive.restore_archive(database, staff, tmp_path / made.file, at=NOW)
+    with database.transaction(actor=staff) as conn:
+        refuse_archived(conn, of_channels(channels, june, june + DAY))
 
 
 def test_a_restore_goes_on_where_it_was_cut_off_and_lower_standing_gives_way(database, staff, filled, june, tmp_path):

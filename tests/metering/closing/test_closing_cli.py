@@ -9,9 +9,11 @@ import pytest
 from meter_world import add_channels, days, first_load
 from typer.testing import CliRunner
 
+from mains.metering import cli as readings_cli
 from mains.metering import queries
 from mains.metering.cli import app
 from mains.metering.closing import archive, cli
+from mains.metering.exporting.removed import ReadingsInArchive
 
 MAY = datetime(2026, 5, 1, 6, tzinfo=UTC)
 
@@ -19,7 +21,8 @@ MAY = datetime(2026, 5, 1, 6, tzinfo=UTC)
 @pytest.fixture
 def run(database, staff, monkeypatch):
     """Runs a command and gives its JSON."""
-    monkeypatch.setattr(cli, "acting", lambda _: SimpleNamespace(database=database, actor=staff, utility_id=staff.utility_id))
+    for module in (cli, readings_cli):
+        monkeypatch.setattr(module, "acting", lambda _: SimpleNamespace(database=database, actor=staff, utility_id=staff.utility_id))
 
     def command(*words: str):
         done = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
@@ -41,6 +44,10 @@ def test_a_month_goes_through_every_command(database, staff, run, tmp_path):
     assert run("close", "--month", "2026-05", "--force")["blocks"] == 31
     made = run("archive", "--month", "2026-05", "--to", str(tmp_path), "--remove")
     assert (made["readings"], made["removed_rows"]) == (5952, 2)
+    asked = ("export", "--from", "2026-05-02", "--to", "2026-05-03", "--meter", meter)
+    with pytest.raises(ReadingsInArchive, match=made["file"]):
+        run(*asked)
+    assert "left out" in CliRunner().invoke(app, [*asked, "--partial", "--output", str(tmp_path / "part.csv")]).output
     assert run("verify-archive", made["path"])["raw_sum"] == 5 * 5952
     assert run("restore", made["path"]) == {"month": "2026-05", "channels": 2, "blocks": 62, "readings": 5952, "already_there": 0, "merged": 0, "left": 0}
     assert run("thaw", "--month", "2026-05")["blocks"] == 62

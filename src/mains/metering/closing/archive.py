@@ -334,7 +334,7 @@ def restore_archive(database: Database, actor: Actor, file: Path, *, at: datetim
     month, digest = month_start(manifest.month), bytes.fromhex(manifest.sha256)
     with database.transaction(actor=actor) as conn:
         source = merging.Source(file=file.name, sha256=digest, month=month, at=at, is_summed=queries.archive_of_hash(conn, digest) is not None)
-    counts = dict.fromkeys(("channels", "blocks", "readings", "already_there", "merged", "left"), 0)
+    counts: dict[str, int] = dict.fromkeys(("channels", "blocks", "readings", "already_there", "merged", "left"), 0)
     for parts in read_archive(file):
         for name, count in _restore_some(database, actor, parts, source).items():
             counts[name] += count

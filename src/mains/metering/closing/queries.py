@@ -173,6 +173,12 @@ def removed_months(conn: Connection, from_at: datetime, to_at: datetime) -> list
     return [RemovedMonth(month=month, file=file) for month, file in conn.execute(_sql.removed_months, asked)]
 
 
+def sentence(removed: Sequence[RemovedMonth]) -> str:
+    """Removed months in words, with their archives."""
+    months = ", ".join(dict.fromkeys(f"{each.month:%Y-%m}" for each in removed))
+    return f"the readings of {months} are in an archive, not in the database: {', '.join(each.file for each in removed)}"
+
+
 def archives(conn: Connection) -> list[dict[str, Any]]:
     """The archives that were recorded, newest month first."""
     return conn.cursor(row_factory=dict_row).execute(_sql.archives).fetchall()
