@@ -1,7 +1,7 @@
 """The demo's households as windows: weather and seasons over thirteen months, cars, roofs, holidays, businesses, by another maker than `_households`."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -56,7 +56,8 @@ def demo(seed: int, customers: int = 400) -> Demo:
         installed_from=[first + c.from_slot * 900 for c in channels], installed_to=[first + c.to_slot * 900 for c in channels],
     )  # fmt: skip
     zone = ZoneInfo(utility.timezone)
-    shift = [datetime.fromtimestamp(first + day * DAY, UTC).astimezone(zone).utcoffset().total_seconds() // 60 - utility.utc_offset_minutes for day in range(DAYS + 1)]
+    midnights = [datetime.fromtimestamp(first + day * DAY, UTC).astimezone(zone) for day in range(DAYS + 1)]
+    shift = [((at.utcoffset() or timedelta()).total_seconds()) // 60 - utility.utc_offset_minutes for at in midnights]
     lives = {p.number: str(generate.shapes.LIVES[plan.loads[i]["life"]]) for i, p in enumerate(plan.premises) if p.utility == utility.key}
     return Demo(
         values=values, quality=quality, outage=_outages(plan, channels, values.shape), facts=facts, first_day=first, offset_min=utility.utc_offset_minutes,
