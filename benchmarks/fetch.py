@@ -1,5 +1,7 @@
 """Reading what is stored: one account's month, its hours, a zone's day, a whole bill run, and late readings that change what is stored; beside a narrow table of the same readings.
 
+Late readings are stored three times over, as late ones and then as corrections; the median is of pages that changed since the last checkpoint, so without their first images.
+
 Times are medians over many different accounts, warm: in the database (execution time of EXPLAIN ANALYZE, prepared) and to the client, over a local connection. The narrow
 table has a row a reading, is analyzed, has all visible pages, and is asked by its key; for the zone's day it has an index on time as well, made for that alone.
 """
@@ -73,7 +75,7 @@ def copy_narrow(conn: Connection, table: str, *, channels: int, days: int) -> No
     row = np.zeros(values.shape[1], dtype=np.dtype(kinds))
     row["fields"], row["l1"], row["l2"], row["l3"], row["l4"], row["ndigits"], row["scale"] = 4, 16, 8, 12, 2, 2, 3
     row["at"] = (int(FIRST.timestamp()) - 946_684_800 + 900 * np.arange(len(row))) * 1_000_000
-    with conn.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT BINARY)") as copy:  # pyright: ignore[reportArgumentType, reportCallIssue]
+    with conn.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT BINARY)") as copy:
         copy.write(COPY_HEADER)
         for channel in range(channels):
             row["account"] = np.void(named_uuid("account", channel).bytes)
@@ -97,7 +99,7 @@ def in_database(conn: Connection, statement: str, asked: Callable[[int], dict], 
     """Median execution time of a statement, ms, as the database measures it."""
     found = []
     for number in range(-5, count):
-        row = conn.execute(f"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY ON, FORMAT JSON) {statement}", asked(number % count)).fetchone()  # pyright: ignore[reportArgumentType, reportCallIssue]
+        row = conn.execute(f"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY ON, FORMAT JSON) {statement}", asked(number % count)).fetchone()
         if number >= 0 and row:
             found.append(row[0][0]["Execution Time"])
     return median(found)
@@ -130,7 +132,7 @@ def hours(conn: Connection, number: int) -> np.ndarray:
 
 def curve_of_blocks(conn: Connection) -> np.ndarray:
     """The quarter-hourly sums of a day of all channels, from their blocks."""
-    found = load(conn, np.arange(1, CHANNELS + 1), FIRST + timedelta(days=3), FIRST + timedelta(days=4), interval_s=900)
+    found = load(conn, range(1, CHANNELS + 1), FIRST + timedelta(days=3), FIRST + timedelta(days=4), interval_s=900)
     return np.where(found.values == MISSING, 0, found.values).sum(axis=0, dtype=np.int64)
 
 
@@ -140,7 +142,7 @@ def bill_run(database: Database, actor: Actor) -> float:
     count = 0
     with database.transaction(actor=actor) as conn:
         for first in range(1, CHANNELS + 1, 1_000):
-            found = load(conn, np.arange(first, first + 1_000), FIRST, END, interval_s=900)
+            found = load(conn, range(first, first + 1_000), FIRST, END, interval_s=900)
             count += found.values.size
     return count / (_server_seconds(database) - begin + time.process_time() - ours)
 
@@ -199,9 +201,9 @@ def measure(database: Database, actor: Actor, admin: Connection, gaps: tuple[np.
         found["month, in the database"] = in_database(conn, _QUERIES.packed_blocks, of_channel)
         found["month, to arrays"] = timed(lambda n: load(conn, of_channel(n)["channels"], FIRST, END, interval_s=900), count=ASKED)
         found["hours"] = timed(lambda n: hours(conn, n), count=ASKED)
-        found["curve, rollup"] = timed(lambda _: conn.execute(CURVE, day).fetchall(), count=30)  # pyright: ignore[reportArgumentType]
+        found["curve, rollup"] = timed(lambda _: conn.execute(CURVE, day).fetchall(), count=30)
         found["curve, blocks"] = timed(lambda _: curve_of_blocks(conn), count=10)
-        total = sum((row[1] for row in conn.execute(CURVE, {**day, "zone": None}).fetchall()), Decimal(0))  # pyright: ignore[reportArgumentType]
+        total = sum((row[1] for row in conn.execute(CURVE, {**day, "zone": None}).fetchall()), Decimal(0))
         assert total == int(curve_of_blocks(conn).sum()), "the rollup and the blocks do not agree"
     found["narrow month, in the database"] = in_database(admin, NARROW_MONTH, of_account)
     found["narrow month, to the client"] = timed(lambda n: admin.execute(NARROW_MONTH, of_account(n)).fetchall(), count=ASKED)
@@ -253,7 +255,7 @@ def run(home: Path, *, timescale_root: Path | None = None) -> list[dict]:
             admin.execute("UPDATE narrow_day SET reading_at = reading_at + interval '3 days'")
             admin.execute("CREATE INDEX ON narrow_day USING brin (reading_at)")
             for table in ("narrow", "narrow_day", "metering.interval_blocks", "metering.rollup_days"):
-                admin.execute(f"VACUUM ANALYZE {table}")  # pyright: ignore[reportArgumentType, reportCallIssue]
+                admin.execute(f"VACUUM ANALYZE {table}")
             found = measure(database, actor, admin, gaps)
         database.close()
     finally:

@@ -252,7 +252,7 @@ def found_channels(database: Database, count: int) -> None:
         admin.execute("SELECT set_config('app.actor', 'benchmark', false), set_config('session_replication_role', 'replica', false)")
         admin.execute(_CHANNELS.format(utility=UTILITY, count=count))  # pyright: ignore[reportArgumentType, reportCallIssue]
         for table in ("customers.premises", "customers.service_points", "devices.meters", "devices.meter_installations", "metering.channels"):
-            admin.execute(f"ANALYZE {table}")  # pyright: ignore[reportArgumentType, reportCallIssue]
+            admin.execute(f"ANALYZE {table}")
 
 
 _CHANNELS = """

@@ -1,6 +1,7 @@
 """A first load by several processes: each has its own connection and one transaction, and all of them commit or none does."""
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -120,6 +121,8 @@ def _work(
             told.put(("sent", counts.readings - before))
 
     try:
+        with refusing_clearly(source), database.transaction(actor=actor):
+            pass  # a connection for asking where channels belong
         with refusing_clearly(source), database.ingesting() as conn:
             if together.wait(timeout=_WAIT_S) == 0:
                 told.put(("up", None))
@@ -136,3 +139,6 @@ def _work(
         told.put(("failed", UnableToStoreReadings(f"{source}: {type(error).__name__}: {error}; nothing was stored", cure="repair what made the readings, then load again")))
     else:
         told.put(("committed", counts))
+    told.close()
+    told.join_thread()
+    os._exit(0)  # taking the interpreter apart would take longer than many a load

@@ -351,7 +351,7 @@ def replace_stored(conn: Connection, parts: Sequence[Blocks], *, utility_id: UUI
     conn.execute(_sql.create_replacements)
     copy_blocks(conn, parts, utility_id=utility_id, batch_id=batch_id, table=sql.Identifier("pg_temp", "replacing_blocks"))
     rollups.note_replaced(conn, utility_id=utility_id, **bounds)
-    changed = _put_in_place(conn, np.concatenate([part.channel_id for part in parts]), **bounds)
+    changed = _put_in_place(conn, np.concatenate([part.channel_id for part in parts]), first=bounds["first"], last=bounds["last"])
     conn.execute(_sql.drop_replacements)
     return changed
 
