@@ -66,7 +66,8 @@ class _Reading:
     """What is known across the blocks of one file."""
 
     timezone: str | None
-    streams: dict[tuple[ChannelKey, str], int] = field(default_factory=dict)
+    streams: dict[tuple[bytes, str, str], int] = field(default_factory=dict)
+    alike: dict[tuple[bytes, ...], tuple[str, str, int, int]] = field(default_factory=dict)
     listed: list[Stream] = field(default_factory=list)
     heads: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
     refusals: list[tuple[str, str]] = field(default_factory=list)
@@ -207,30 +208,36 @@ def _head(text: bytes, reading: _Reading, findings: Findings, line: int) -> tupl
     """Stream number (or -2 - refusal number), interval minutes and power of ten that a 200 record sets."""
     if not reading.has_header:
         return -2, 0, 0
-    fields = [each.strip() for each in text.split(b",")]
-    fault = _head_fault(fields)
-    if fault:
-        findings.add(fault[0], fault[1], line=line)
-        reading.refusals.append((fault[0], f"its 200 record is refused: {fault[1]}"))
-        return -1 - len(reading.refusals), 0, 0
-    nmi, suffix, serial = fields[1].decode(), fields[4].decode(), fields[6].decode(errors="replace")
-    unit, exponent = UNITS[fields[7].upper()]
-    key = ChannelKey(meter=nmi, register=suffix)
-    number = reading.streams.setdefault((key, unit), len(reading.listed))
-    if number == len(reading.listed):
+    fields = text.split(b",")
+    alike = tuple(fields[4:5] + fields[7:]) if len(fields) == 10 else ()
+    known = reading.alike.get(alike)
+    if known is None or not (len(fields[1]) <= 10 and fields[1].isalnum()):
+        fields = [each.strip() for each in fields]
+        fault = _head_fault(fields)
+        if fault:
+            findings.add(fault[0], fault[1], line=line)
+            reading.refusals.append((fault[0], f"its 200 record is refused: {fault[1]}"))
+            return -1 - len(reading.refusals), 0, 0
+        known = reading.alike[alike] = fields[4].decode(), *UNITS[fields[7].upper()], int(fields[8])
+    suffix, unit, exponent, minutes = known
+    place = (fields[1], suffix, unit)
+    number = reading.streams.get(place)
+    if number is None:
+        nmi = fields[1].decode()
+        number = reading.streams[place] = len(reading.listed)
         reading.listed.append(
             Stream(
-                key=key,
+                key=ChannelKey(meter=nmi, register=suffix),
                 commodity="electric",
                 flow=FLOWS.get(suffix[0], "total"),
                 unit=unit,
                 utc_offset_min=MARKET_OFFSET_MIN,
                 service_point_hint=nmi,
-                serial_hint=serial or None,
+                serial_hint=fields[6].strip().decode(errors="replace") or None,
                 timezone_hint=reading.timezone,
             )
         )
-    return number, int(fields[8]), exponent
+    return number, minutes, exponent
 
 
 def _head_fault(fields: list[bytes]) -> tuple[str, str] | None:
