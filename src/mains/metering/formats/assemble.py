@@ -155,9 +155,10 @@ def _scaled(rows: Rows, streams: list[Stream], findings: Findings, limits: Mappi
     """Rows whose mantissa is the raw value at their stream's power of ten, and that power for each stream."""
     is_missing = rows.quality == Quality.MISSING
     pow10 = np.zeros(len(streams), dtype=np.int64)
-    exponent = np.where(is_missing, np.int16(0), rows.exponent)
-    heads = np.flatnonzero(np.append(True, np.diff(rows.stream) != 0))  # a stream's rows mostly stand together
-    np.minimum.at(pow10, rows.stream[heads], np.minimum.reduceat(exponent, heads))
+    if len(rows):
+        exponent = np.where(is_missing, np.int16(0), rows.exponent)
+        heads = np.flatnonzero(np.append(True, np.diff(rows.stream) != 0))  # a stream's rows mostly stand together
+        np.minimum.at(pow10, rows.stream[heads], np.minimum.reduceat(exponent, heads))
     pow10 = np.maximum(pow10, FINEST)
     shift = rows.exponent - pow10[rows.stream]
     up, down = _TENS[np.clip(shift, 0, 18)], _TENS[np.clip(-shift, 0, 18)]
