@@ -81,9 +81,16 @@ def values(database, staff, channel, count=96):
 def subscribe_once(broker, database, staff):
     """The session is there from now on, whether somebody listens or not."""
     with consuming(consumer_of(broker, database, staff)) as progress:
-        while not progress.messages:
-            publish(broker, [("readings/hello", [])])
-            time.sleep(0.05)
+        say_until_heard(broker, progress, ("readings/hello", []))
+
+
+def say_until_heard(broker, progress, message, seconds=15):
+    """Publish until the consumer has taken something."""
+    end = time.monotonic() + seconds
+    while not progress.messages:
+        assert time.monotonic() < end, "nobody listens"
+        publish(broker, [message])
+        time.sleep(0.05)
 
 
 def test_every_shape_of_payload_is_stored_and_poison_set_aside(broker, database, staff, meter):
@@ -114,9 +121,7 @@ def test_every_shape_of_payload_is_stored_and_poison_set_aside(broker, database,
 def test_a_topic_may_name_meter_and_register(broker, database, staff, meter):
     channel = meter("Q-3")
     with consuming(consumer_of(broker, database, staff, format=JsonFormat(topic="ami/{meter}/{register}/v1"))) as progress:
-        while not progress.messages:
-            publish(broker, [("ami/Q-3/1/v1", {"start": BEGIN, "value": 4})])
-            time.sleep(0.05)
+        say_until_heard(broker, progress, ("ami/Q-3/1/v1", {"start": BEGIN, "value": 4}))
         before = progress.messages
         publish(broker, [("ami/Q-3/1/v1", {"start": BEGIN + 900, "value": 5})])
         until(lambda: progress.messages > before and progress.accepted == progress.messages)

@@ -17,7 +17,7 @@ def configure_log(level: str = "info") -> None:
     structlog.configure(
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),  # the stderr of the moment: what it was may have been closed since
         cache_logger_on_first_use=False,
     )
     foreign = logging.StreamHandler(sys.stderr)
