@@ -80,13 +80,13 @@ def work(place: Path, load: Load, urls: tuple[str, str, str]) -> None:
             _note(done, number)
 
 
-def _utility():  # noqa: ANN202
+def _utility():
     from benchmarks.ingest import UTILITY
 
     return UTILITY
 
 
-def _note(file, number: int) -> None:  # noqa: ANN001
+def _note(file, number: int) -> None:
     """Write a number so that it stays."""
     file.write(f"{number}\n")
     file.flush()

@@ -114,8 +114,9 @@ def _owner(root: Path) -> tuple[int, int]:
 def _inside(root: Path, *command: str) -> None:
     """Run a command in the folder as its account `postgres`."""
     user, group = _owner(root)
+    entering = [shutil.which("chroot") or "/usr/sbin/chroot", f"--userspec={user}:{group}", str(root)]
     done = subprocess.run(
-        [shutil.which("chroot") or "/usr/sbin/chroot", f"--userspec={user}:{group}", str(root), *command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
+        [*entering, *command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
         env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "HOME": "/srv/peer"},
     )  # fmt: skip
     if done.returncode:
