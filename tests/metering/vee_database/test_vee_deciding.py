@@ -141,6 +141,17 @@ def test_an_edit_needs_a_second_person_where_that_is_asked(database, staff, spik
             operations.set_policy(conn, from_date=day_start(0).date(), has_four_eyes=False)
 
 
+def test_an_edit_of_a_part_leaves_the_rest_on_the_list(database, staff, gap):
+    """Half of a gap typed in is half of it still missing."""
+    asked = {"channel_id": gap.channel_id, "at": LATER, "reason": "read on site", "vee_exception_id": gap.vee_exception_id}
+    edits.propose_edit(database, staff, from_at=gap.from_at, values=[88] * 12, **asked)
+    (still,) = work_list(database, staff, rule_name="gap", channel_id=gap.channel_id)
+    assert still.exception_status == "open"
+    edits.propose_edit(database, staff, from_at=gap.from_at + timedelta(hours=3), values=[91] * 12, **asked)
+    (done,) = work_list(database, staff, statuses=None, rule_name="gap", channel_id=gap.channel_id)
+    assert done.exception_status == "edited"
+
+
 def test_an_edit_alone_is_applied_at_once_and_stands_against_deliveries(database, staff, spike):
     edit = edits.propose_edit(
         database, staff, channel_id=spike.channel_id, from_at=day_start(28) + timedelta(minutes=450), values=[88, None, 91], at=LATER, reason="read on site",

@@ -13,6 +13,7 @@ from mains.base.problems import NotFound, Problem
 from mains.base.sql import Statements
 from mains.metering import operations
 from mains.metering.blocks import DAY, Blocks, encode
+from mains.metering.load import load
 from mains.metering.model import MISSING, Quality
 from mains.metering.queries import Channel, channels_by_id, zone_of_utility
 from mains.metering.vee import queries
@@ -116,11 +117,13 @@ def approve_edit(database: Database, actor: Actor, edit_id: UUID, *, at: datetim
 def _apply(
     conn: Connection, channel: Channel, from_at: datetime, values: Sequence[int | None], *, actor: Actor, at: datetime, reason: str, vee_exception_id: int | None
 ) -> int:
-    """Store an edit's values and settle the exception that it was made for; the delivery's number."""
+    """Store an edit's values, and settle the exception that it was made for where nothing of it is missing or failed any more; the delivery's number."""
     batch_id, _ = put_in(conn, utility_id=actor.utility_id, blocks=_blocks(channel, from_at, values), source=EDITING, at=at, reason=reason)
     if vee_exception_id is not None:
-        still_unsettled(conn, [vee_exception_id])
-        settle(conn, [vee_exception_id], status="edited", at=at, reason=reason)
+        meant = still_unsettled(conn, [vee_exception_id])[0]
+        read = load(conn, [channel.channel_id], meant.from_at, meant.to_at, interval_s=channel.interval_s)
+        if not np.isin(read.quality, (Quality.MISSING, Quality.FAILED_CHECK)).any():
+            settle(conn, [vee_exception_id], status="edited", at=at, reason=reason)
     return batch_id
 
 
