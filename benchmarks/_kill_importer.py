@@ -1,4 +1,4 @@
-"""The importer that benchmarks.kill_imports kills: python -m benchmarks._kill_importer HOME.
+"""The importer that benchmarks.kill kills: python -m benchmarks._kill_importer HOME.
 
 It imports the files of a plan one by one and pushes its pushes beside them. What was reported stored goes into a log with fsync; what the log has is not sent again,
 but for a few units on purpose.

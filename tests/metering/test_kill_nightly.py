@@ -53,7 +53,7 @@ def lives(pid: int) -> bool:
 @pytest.mark.nightly
 @on_linux
 def test_nothing_acknowledged_is_lost_or_doubled_by_kills():
-    command = [sys.executable, "-m", "benchmarks.kill_imports", "--json", "--readings", "2000000", "--kills", "6"]
+    command = [sys.executable, "-m", "benchmarks.kill", "--json", "--readings", "2000000", "--kills", "6"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
     assert done.stdout, done.stderr[-2000:]
