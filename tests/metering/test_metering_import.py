@@ -329,11 +329,11 @@ def test_real_files_are_taken_whole_and_the_second_time_change_nothing(database,
     first, again = run(database, staff, *paths), run(database, staff, *paths)
 
     assert first["files"] == again["files"] >= 30
-    assert first["accepted"] == again["accepted"] == again["unchanged"] == 27_729
+    assert first["accepted"] == again["accepted"] == again["unchanged"] == 27_729 + 4  # four of NEM12's 500 records: figures of dials
     assert {code for code, count in reasons(first).items() if count} == {"unknown-unit"}
     json.dumps(first)
     with database.transaction(actor=staff) as conn:
-        assert len(queries.batches_page(conn, limit=60)) == 60
+        assert len(queries.batches_page(conn, limit=30)) == 30
         assert operations.register_channels(conn, []) == 0
 
 

@@ -31,7 +31,7 @@ def fleet(path, meters, *, days=2, seed=1, offset=-360, unit="Wh"):
 
 
 def test_a_fleet_is_stored_and_the_second_time_changes_nothing(database, staff, tmp_path):
-    ids = add_channels(database, staff, numbers=["PB-1", "PB-2", "PB-3"])
+    add_channels(database, staff, numbers=["PB-1", "PB-2", "PB-3"])
     add_channels(database, staff, numbers=["PB-KW"], unit="kWh", pow10=-3)
     values = fleet(tmp_path / "a.parquet", ["PB-1", "PB-2", "PB-3", "PB-KW"])
     first, again = (importing.import_files(database, staff, [tmp_path / "a.parquet"], at=NOW) for _ in range(2))
@@ -40,9 +40,9 @@ def test_a_fleet_is_stored_and_the_second_time_changes_nothing(database, staff, 
     assert (again.total("new"), again.total("changed")) == (0, 0)
     assert list(first.reasons) == ["meter-not-installed"]
     with database.transaction(actor=staff) as conn:
-        (fine,) = queries.channels_of_meters(conn, ["PB-KW"])
+        number_of = {each.meter_number: each.channel_id for each in queries.channels_of_meters(conn, ["PB-1", "PB-2", "PB-3", "PB-KW"])}
         from_at = first_instant()
-        found = load(conn, [*ids, fine.channel_id], from_at, from_at + timedelta(days=2))
+        found = load(conn, [number_of[meter] for meter in ("PB-1", "PB-2", "PB-3", "PB-KW")], from_at, from_at + timedelta(days=2))
     assert np.array_equal(found.values, values.reshape(4, -1))
 
 
@@ -70,7 +70,7 @@ def test_another_offset_and_the_future_are_judged_day_by_day(database, staff, tm
     add_channels(database, staff, numbers=["PB-5"])
     fleet(tmp_path / "d.parquet", ["PB-5"], offset=0)
     early = importing.import_files(database, staff, [tmp_path / "d.parquet"], at=NOW)
-    future = importing.import_files(database, staff, [tmp_path / "d.parquet"], at=first_instant())
+    future = importing.import_files(database, staff, [tmp_path / "d.parquet"], at=first_instant(), again=True)
 
     assert (early.total("new"), early.total("quarantined")) == (192, 0)
     assert {code: reason.count for code, reason in future.reasons.items() if reason.count} == {"future-reading": 164}

@@ -17,7 +17,7 @@ from mains.base import server
 from mains.base.db import ROLES, Actor, Database
 
 PUBLIC_TO_CUSTOMERS = {
-    "network.utilities", "network.service_zones", "rates.rate_schedules", "rates.rate_versions", "rates.riders", "demand.programmes", "privacy.purposes",
+    "network.utilities", "network.service_zones", "rates.rate_schedules", "rates.rate_versions", "rates.riders", "demand.programmes", "privacy.purposes", "metering.removed_months",
 }  # fmt: skip
 """What a customer sees of the whole utility; every other table shows them what is theirs."""
 
